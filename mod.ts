@@ -1,0 +1,33 @@
+/**
+ * **uring** gives JavaScript the whole of Linux io_uring, on Deno, Bun and Node.
+ *
+ * @example
+ * ```ts
+ * import { AT, Ring } from "@uring/uring";
+ *
+ * await using ring = new Ring();
+ * const fd = await ring.openat(AT.FDCWD, "/etc/hostname", 0);
+ * const buffer = new Uint8Array(4096);
+ * console.log(await ring.read(fd, buffer, 0), "bytes");
+ * await ring.closeFd(fd);
+ * ```
+ *
+ * @module
+ */
+
+export * from "./src/abi/constants.ts";
+export { LoadError } from "./ffi/load.ts";
+export type { Bytes } from "./src/memory/address.ts";
+export { BufferPool, type BufferPoolOptions, type PoolRegistrar } from "./src/memory/pool.ts";
+export type { Path } from "./src/memory/scratch.ts";
+export type { Offset } from "./src/ring/arguments.ts";
+export type { OpOptions } from "./src/ring/base.ts";
+export { AbortError, RingClosedError, UnsupportedError, UringError } from "./src/ring/errors.ts";
+export { FileOps, O, type OpenHow } from "./src/ring/ops_files.ts";
+export { type FixedOptions, RwOps, type RwOptions } from "./src/ring/ops_rw.ts";
+export { type CancelOptions, type CancelTarget, TimeOps, type TimeoutOptions } from "./src/ring/ops_time.ts";
+export type { RingOptions } from "./src/ring/options.ts";
+export type { OpSupport, Probe } from "./src/ring/probe.ts";
+export { type LinkOptions, Ring, type RingStats, type WaitOptions } from "./src/ring/ring.ts";
+export { Statx, type StatxTime } from "./src/ring/statx.ts";
+export type { Supported } from "./src/ring/supported.ts";

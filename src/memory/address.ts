@@ -1,0 +1,91 @@
+/**
+ * Where bytes live that the kernel is to read or write, and what keeps them there.
+ *
+ * @module
+ */
+
+import { load } from "../../ffi/load.ts";
+import type { Region } from "./region.ts";
+
+/** Memory that an operation may use: any view, or a whole buffer. */
+export type Bytes = ArrayBufferView | ArrayBufferLike;
+
+/**
+ * A buffer with a known, fixed address. An operation in flight holds its buffer's home: through it the buffer, and the
+ * pages below it where they are ours.
+ */
+export class Home {
+  /** Address of the buffer's first byte. Below 2^48, so exact. */
+  readonly address: number;
+  /** The buffer itself: JSC collects what nobody mentions. */
+  readonly buffer: ArrayBufferLike;
+  /** The pages below it, where the library mapped them: they stay even if the buffer is transferred. */
+  readonly region: Region | null;
+
+  constructor(address: number, buffer: ArrayBufferLike, region: Region | null) {
+    this.address = address;
+    this.buffer = buffer;
+    this.region = region;
+  }
+}
+
+/** A buffer that is not resizable keeps its address until it is detached; detached, its views have length 0. */
+const homes = new WeakMap<ArrayBufferLike, Home>();
+
+/** The home of the buffer below `bytes`, whose length the caller has found to be more than 0. */
+export function homeOf(buffer: ArrayBufferLike): Home {
+  return homes.get(buffer) ?? settle(buffer);
+}
+
+function settle(buffer: ArrayBufferLike): Home {
+  if ((buffer as { resizable?: boolean }).resizable || (buffer as { growable?: boolean }).growable) {
+    throw new TypeError(
+      "buffer is resizable: its memory may go while the kernel uses it; use one of fixed length, or a BufferPool's",
+    );
+  }
+  const address = load().address(new Uint8Array(buffer));
+  const home = new Home(address, buffer, null);
+  homes.set(buffer, home);
+  return home;
+}
+
+/** Makes known that a buffer lies on pages of ours. */
+export function setHome(buffer: ArrayBufferLike, region: Region): Home {
+  const home = new Home(load().address(new Uint8Array(buffer)), buffer, region);
+  homes.set(buffer, home);
+  return home;
+}
+
+/** Refuses what is no buffer, is detached, or is empty, with a word on which it was. */
+export function refuseBytes(bytes: unknown, name: string): never {
+  if (!ArrayBuffer.isView(bytes) && !isBuffer(bytes)) {
+    throw new TypeError(`${name} must be a typed array, DataView or ArrayBuffer, not ${describe(bytes)}`);
+  }
+  const buffer = ArrayBuffer.isView(bytes) ? bytes.buffer : bytes;
+  if (isDetached(buffer)) {
+    throw new TypeError(`${name} is detached: it was transferred elsewhere, and has no memory any more`);
+  }
+  throw new RangeError(`${name} has length 0: give it at least one byte`);
+}
+
+function isBuffer(value: unknown): value is ArrayBufferLike {
+  return value instanceof ArrayBuffer ||
+    (typeof SharedArrayBuffer !== "undefined" && value instanceof SharedArrayBuffer);
+}
+
+/** Whether a buffer was detached. */
+export function isDetached(buffer: ArrayBufferLike): boolean {
+  if (buffer.byteLength > 0) return false;
+  const { detached } = buffer as { detached?: boolean };
+  if (detached !== undefined) return detached;
+  try {
+    new Uint8Array(buffer); // Node 20 has no `detached`; this throws
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+function describe(value: unknown): string {
+  return value === null ? "null" : typeof value;
+}

@@ -1,0 +1,201 @@
+/**
+ * What every operation of a `Ring` shares: its options, its slot, its limits in time.
+ *
+ * @module
+ */
+
+import { type IORING_OP, IOSQE } from "../abi/constants.ts";
+import { prepLinkTimeout } from "../abi/encode.ts";
+import type { Bytes, Home } from "../memory/address.ts";
+import { giveScratch, type Scratch, takeScratch } from "../memory/scratch.ts";
+import { checkInteger, checkMilliseconds, shown } from "./arguments.ts";
+import { Engine, type Extra, NO_FD } from "./engine.ts";
+import { UnsupportedError, UringError } from "./errors.ts";
+import type { RingOptions } from "./options.ts";
+import { kernelRelease, type Probe, probeRing } from "./probe.ts";
+
+/** Options of every operation. */
+export interface OpOptions {
+  /** Cancels the operation; its promise then rejects with the signal's reason, once the kernel has let go of it. */
+  readonly signal?: AbortSignal;
+  /** Cancels the operation after this many milliseconds; its promise then rejects with code `"ETIME"`. */
+  readonly timeout?: number;
+  /** IOSQE flags. IO_LINK ties the next operation that is queued to this one; `link()` does it for several. */
+  readonly flags?: number;
+  /** The descriptor is a slot of the ring's registered files. */
+  readonly fixedFile?: boolean;
+  /** A registered personality: the credentials to use. */
+  readonly personality?: number;
+}
+
+const NO_OPTIONS: OpOptions = {};
+
+/** The flags that a promise can live with. */
+const ALLOWED_FLAGS = IOSQE.FIXED_FILE | IOSQE.IO_DRAIN | IOSQE.IO_LINK | IOSQE.IO_HARDLINK | IOSQE.ASYNC;
+
+const ECANCELED = -125;
+const EINTR = -4;
+const ETIME = -62;
+
+/** What an operation is, before it is staged. */
+export interface Operation {
+  /** The op's name in lower case. */
+  readonly op: string;
+  readonly fd?: number;
+  readonly home?: Home | null;
+  readonly scratch?: Scratch | null;
+  readonly extra?: Extra | null;
+}
+
+/** The base of `Ring`: not exported to users. */
+export class RingBase {
+  /** @internal */
+  protected readonly engine: Engine;
+  #probe: Probe | undefined;
+
+  /** @internal */
+  constructor(options: RingOptions) {
+    this.engine = new Engine(options);
+  }
+
+  /** What this kernel can do. The answer is kept. */
+  probe(): Probe {
+    return this.#probe ??= probeRing(this.engine.core);
+  }
+
+  /** Refuses an op that the kernel lacks, before anything is staged. */
+  protected need(op: keyof typeof IORING_OP, since: string): void {
+    if (!this.probe().op(op).supported) throw new UnsupportedError(op, `Linux ${since}`, kernelRelease());
+  }
+
+  /**
+   * Stages one operation, with everything that its options ask for, and gives its promise.
+   *
+   * `encode` writes the SQE; it has been given only what was checked, and must not throw.
+   */
+  protected start<T = number>(
+    operation: Operation,
+    options: OpOptions | undefined,
+    encode: (words: Int32Array, at: number) => void,
+  ): Promise<T> {
+    const { engine } = this;
+    const { op, fd = NO_FD, home = null, scratch = null, extra = null } = operation;
+    let flags: number;
+    let at: number;
+    const { signal, timeout, personality = 0 } = options ?? NO_OPTIONS;
+    try {
+      flags = options === undefined ? 0 : checkOptions(options);
+      if (signal?.aborted) {
+        giveBack(scratch, extra);
+        return Promise.reject(signal.reason);
+      }
+      at = engine.room(timeout === undefined ? 1 : 2, op);
+    } catch (error) {
+      giveBack(scratch, extra);
+      throw error;
+    }
+    encode(engine.core.sqes, at);
+    if (signal === undefined && timeout === undefined) {
+      const slot = engine.slot(op, fd, home, scratch, extra);
+      engine.stage(at, slot, flags, personality);
+      return engine.promise<T>(slot);
+    }
+    return this.#startLimited<T>(at, flags, { op, fd, home, scratch, extra }, options!);
+  }
+
+  /** An operation that a signal or a time limit can end. */
+  #startLimited<T>(at: number, flags: number, operation: Required<Operation>, options: OpOptions): Promise<T> {
+    const { engine } = this;
+    const { op, fd, home, scratch, extra } = operation;
+    const { signal, timeout, personality = 0 } = options;
+    let limit: Promise<number> | undefined;
+    const cancel = () => engine.cancelSlot(slot);
+    const slot = engine.slot(op, fd, home, scratch, {
+      ...extra,
+      ended: () => {
+        signal?.removeEventListener("abort", cancel);
+        extra?.ended?.();
+      },
+    });
+    // The flag of the chain goes on the operation, too; alone, it needs one to carry its limit.
+    const linked = timeout !== undefined && !engine.building ? IOSQE.IO_LINK : 0;
+    engine.stage(at, slot, flags | linked, personality);
+    signal?.addEventListener("abort", cancel);
+    if (timeout !== undefined) limit = this.#stageLimit(timeout, flags & (IOSQE.IO_LINK | IOSQE.IO_HARDLINK));
+
+    const promise = new Promise<T>((resolve, reject) => {
+      engine.settleWith(slot, resolve as (value: unknown) => void, async (error) => {
+        const errno = (error as UringError).errno;
+        if (errno !== ECANCELED && errno !== EINTR) return reject(error);
+        if (signal?.aborted) return reject(signal.reason);
+        if (limit !== undefined && await limit === ETIME) {
+          return reject(new UringError(ETIME, op, { detail: `timed out after ${timeout} ms` }));
+        }
+        reject(error);
+      });
+    });
+    engine.setPromise(slot, promise);
+    return promise;
+  }
+
+  /** Stages the LINK_TIMEOUT of the operation just staged; resolves to its result. */
+  #stageLimit(timeoutMs: number, flags: number): Promise<number> {
+    const { engine } = this;
+    const scratch = writeTimespec(timeoutMs);
+    const { core } = engine;
+    const at = core.count * core.sqeWords;
+    prepLinkTimeout(core.sqes, at, scratch.address, 0);
+    const limitSlot = engine.slot("link_timeout", NO_FD, null, scratch, null);
+    const result = new Promise<number>((resolve) => {
+      engine.settleWith(
+        limitSlot,
+        resolve as (value: unknown) => void,
+        (error) => resolve((error as UringError).errno ?? ECANCELED),
+      );
+    });
+    engine.stage(at, limitSlot, flags, 0);
+    return result;
+  }
+}
+
+function giveBack(scratch: Scratch | null, extra: Extra | null): void {
+  if (scratch !== null) giveScratch(scratch);
+  extra?.scratches?.forEach(giveScratch);
+}
+
+/** Checks options and gives the SQE's flags. */
+export function checkOptions(options: OpOptions): number {
+  const { signal, timeout, flags = 0, fixedFile, personality } = options;
+  if (signal !== undefined && typeof signal?.addEventListener !== "function") {
+    throw new TypeError(`signal must be an AbortSignal, not ${shown(signal)}`);
+  }
+  if (timeout !== undefined) checkMilliseconds(timeout, "timeout");
+  if (personality !== undefined) checkInteger(personality, "personality", 0, 0xffff);
+  if (flags !== 0) checkSqeFlags(flags);
+  return fixedFile ? flags | IOSQE.FIXED_FILE : flags;
+}
+
+function checkSqeFlags(flags: number): void {
+  checkInteger(flags, "flags", 0, 0xff);
+  if ((flags & 0x80) !== 0) throw new RangeError("flags 0x80 is no IOSQE flag: the highest is CQE_SKIP_SUCCESS, 0x40");
+  if ((flags & ~ALLOWED_FLAGS) === 0) return;
+  throw new TypeError(
+    (flags & IOSQE.CQE_SKIP_SUCCESS) !== 0
+      ? "CQE_SKIP_SUCCESS leaves a promise without its completion: use it with RawRing"
+      : "BUFFER_SELECT chooses a buffer of a group: this operation has its own",
+  );
+}
+
+/** A timespec in scratch memory. */
+export function writeTimespec(ms: number): Scratch {
+  const scratch = takeScratch(16);
+  const seconds = Math.floor(ms / 1000);
+  scratch.view.setBigInt64(0, BigInt(seconds), true);
+  scratch.view.setBigInt64(8, BigInt(Math.round((ms - seconds * 1000) * 1e6)), true);
+  return scratch;
+}
+
+/** Where an operation's bytes are. */
+export function bytesAddress(home: Home, bytes: Bytes): number {
+  return ArrayBuffer.isView(bytes) ? home.address + bytes.byteOffset : home.address;
+}

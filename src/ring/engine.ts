@@ -1,0 +1,603 @@
+/**
+ * What moves a `Ring`: the table of pending operations, and the turns that submit them and settle their promises.
+ *
+ * Everything that one turn of the event loop asks for goes into the kernel in one system call, in a microtask. When
+ * nothing is ready and something is in flight, the waker is armed, and the thread goes back to its event loop.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { AT, IORING_ASYNC_CANCEL, IORING_CQE_F, IOSQE } from "../abi/constants.ts";
+import { prepCancel } from "../abi/encode.ts";
+import type { Home } from "../memory/address.ts";
+import { giveScratch, type Scratch } from "../memory/scratch.ts";
+import { Core, STATE, TURN } from "./core.ts";
+import { AbortError, RingClosedError, UringError } from "./errors.ts";
+import type { RingOptions } from "./options.ts";
+
+/** An operation's further business, for those that have any: most do not. */
+export interface Extra {
+  /** Turns a result into what the promise resolves to. */
+  decode?: (res: number, scratch: Scratch | null) => unknown;
+  /** Makes the error for a negative result; undefined: the usual one. */
+  failed?: (errno: number) => unknown;
+  /** Called once, at the final completion, before the promise settles. */
+  ended?: () => void;
+  path?: string | undefined;
+  dest?: string | undefined;
+  /** Buffers beyond the first: a readv's. */
+  homes?: readonly Home[];
+  /** Further scratch memory. */
+  scratches?: readonly Scratch[];
+}
+
+type Settle = (value: unknown) => void;
+
+/** user_data's high word: always set, so that the core counts the operation. */
+const HELD = 0x80000000 | 0;
+const GENERATION_MASK = 0x3fffffff;
+
+/** A slot is found from an SQE by its user_data. */
+const USER_DATA = 8;
+
+/** Completions and turns after which the clock is looked at, and how long the event loop may be kept waiting. */
+const CLOCK_EVERY = 64;
+const YIELD_AFTER_MS = 2;
+
+const resolved = Promise.resolve();
+const now = performance.now.bind(performance);
+
+const ECANCELED = -125;
+const EINTR = -4;
+
+/** The pending table and the pump. Not exported to users: `Ring` is its face. */
+export class Engine {
+  readonly core: Core;
+
+  // The pending table, one array a field. A slot is free when its generation's operation has completed.
+  #resolves: (Settle | undefined)[] = [];
+  #rejects: (Settle | undefined)[] = [];
+  #promises: (Promise<unknown> | undefined)[] = [];
+  #homes: (Home | null)[] = [];
+  #scratches: (Scratch | null)[] = [];
+  #extras: (Extra | null)[] = [];
+  #generations: Int32Array = new Int32Array(256);
+  #fds: Int32Array = new Int32Array(256);
+  #ops: string[] = [];
+  #free: number[] = [];
+  #slots = 0;
+
+  /** Operations whose final completion has not come. */
+  inFlight = 0;
+  completed = 0;
+  wakeups = 0;
+  /** Completions that belong to no pending operation. */
+  strays = 0;
+
+  #scheduled = false;
+  #armed = false;
+  #checking = false;
+  #wakerStarted = false;
+  #keptAlive = false;
+  #wantsRef = true;
+  #spent = 0;
+  #windowStart = -1;
+  #closing: Promise<void> | undefined;
+  #finished = false;
+  #fatal: UringError | undefined;
+  /** While link() builds a chain: the flag that goes on each of its SQEs; else 0. */
+  #chainFlag = 0;
+  /** How many SQEs at the end of what is staged belong to a chain that is still open. */
+  #chainSize = 0;
+  /** Called after a turn, while closing. */
+  #drained: (() => void) | undefined;
+
+  #runTurn = (): void => this.#scheduledTurn();
+  #runCheck = (): void => this.#goIdle();
+  #runImmediate = (): void => {
+    this.#windowStart = -1;
+    this.#spent = 0;
+    this.#scheduledTurn();
+  };
+
+  constructor(options: RingOptions) {
+    this.core = new Core(options);
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined || this.#finished;
+  }
+
+  // Operations
+
+  /**
+   * Makes room for `size` SQEs that must go in together, and gives the word where the first goes. Nothing else may be
+   * staged between this and the last of them.
+   */
+  room(size: number, what: string): number {
+    if (this.closed || this.#fatal !== undefined) throw this.#fatal ?? new RingClosedError(what);
+    const { core } = this;
+    if (core.count + size > core.entries) this.#makeRoom(size);
+    return core.count * core.sqeWords;
+  }
+
+  /** Takes a slot for an operation; its promise is made by {@linkcode promise}. */
+  slot(op: string, fd: number, home: Home | null, scratch: Scratch | null, extra: Extra | null): number {
+    const slot = this.#free.length > 0 ? this.#free.pop()! : this.#grow();
+    this.#ops[slot] = op;
+    this.#fds[slot] = fd;
+    this.#homes[slot] = home;
+    this.#scratches[slot] = scratch;
+    this.#extras[slot] = extra;
+    return slot;
+  }
+
+  /** Completes the SQE at `at` with its slot, flags and personality, and counts it as staged. */
+  stage(at: number, slot: number, flags: number, personality: number): void {
+    const { core } = this;
+    const { sqes } = core;
+    sqes[at + USER_DATA] = slot;
+    sqes[at + USER_DATA + 1] = this.#generations[slot]!;
+    flags |= this.#chainFlag;
+    if ((flags & LINKS) !== 0) this.#chainSize++;
+    else this.#chainSize = 0;
+    if (flags !== 0) sqes[at] = sqes[at]! | flags << 8;
+    if (personality !== 0) sqes[at + 10] = (sqes[at + 10]! & 0xffff) | personality << 16;
+    core.count++;
+    this.inFlight++;
+    if (!this.#scheduled && this.#chainFlag === 0) this.#schedule();
+  }
+
+  /** The promise of a slot. */
+  promise<T>(slot: number): Promise<T> {
+    const promise = new Promise<T>(takeSettlers as (resolve: (value: T) => void, reject: Settle) => void);
+    this.#resolves[slot] = takenResolve;
+    this.#rejects[slot] = takenReject;
+    this.#promises[slot] = promise;
+    // If the chain is given up, link() throws: its promises need nobody to hear the same once more.
+    if (this.#chainFlag !== 0) promise.catch(ignore);
+    return promise;
+  }
+
+  /** The pending slot of a promise; −1 when it has settled, or is none of this ring's. */
+  slotOf(promise: unknown): number {
+    return this.#promises.indexOf(promise as Promise<unknown>);
+  }
+
+  /** Remembers which promise stands for a slot, where {@linkcode settleWith} was used. */
+  setPromise(slot: number, promise: Promise<unknown>): void {
+    this.#promises[slot] = promise;
+    if (this.#chainFlag !== 0) promise.catch(ignore);
+  }
+
+  /** A slot with settlers of its caller's. */
+  settleWith(slot: number, resolve: Settle, reject: Settle): void {
+    this.#resolves[slot] = resolve;
+    this.#rejects[slot] = reject;
+  }
+
+  /** user_data of a pending slot, for cancelling it; valid until it completes. */
+  userData(slot: number): bigint {
+    return BigInt.asUintN(64, BigInt(this.#generations[slot]!) << 32n | BigInt(slot));
+  }
+
+  #grow(): number {
+    const slot = this.#slots++;
+    if (slot >= this.#generations.length) {
+      const generations = new Int32Array(slot * 2);
+      generations.set(this.#generations);
+      this.#generations = generations;
+      const fds = new Int32Array(slot * 2);
+      fds.set(this.#fds);
+      this.#fds = fds;
+    }
+    this.#generations[slot] = HELD;
+    this.#resolves.push(undefined);
+    this.#rejects.push(undefined);
+    this.#promises.push(undefined);
+    this.#homes.push(null);
+    this.#scratches.push(null);
+    this.#extras.push(null);
+    this.#ops.push("");
+    return slot;
+  }
+
+  /** Room for more: what is staged goes in now, but for an open chain, which must go in whole. */
+  #makeRoom(size: number): void {
+    const { core } = this;
+    const chained = this.#chainSize;
+    if (chained + size > core.entries) {
+      throw new RangeError(
+        `a chain of ${
+          chained + size
+        } operations does not fit a queue of ${core.entries}: open the ring with more entries`,
+      );
+    }
+    const start = core.count - chained;
+    const chain = core.sqes.slice(start * core.sqeWords, core.count * core.sqeWords);
+    core.count = start;
+    while (core.count > 0) {
+      this.#turn(0, 0, undefined);
+      if (this.#fatal !== undefined) throw this.#fatal;
+      // EAGAIN, EBUSY: the kernel takes more once completions are out of the way: wait for one, but not for ever.
+      if (core.count > 0 && (core.state & STATE.BUSY) !== 0) this.#turn(0, 1, 1);
+    }
+    core.sqes.set(chain, 0);
+    core.count = chained;
+    this.#chainSize = chained;
+  }
+
+  // Chains
+
+  /** Links every operation that `build` stages, in order. They go in whole: a chain is never split. */
+  link<T>(flag: number, build: () => T): T {
+    if (this.#chainFlag !== 0) throw new TypeError("link() inside link(): one chain at a time");
+    if (this.#chainSize !== 0) {
+      throw new TypeError("link() after an operation with IO_LINK in its flags: that chain is still open");
+    }
+    this.#chainFlag = flag;
+    let built = false;
+    try {
+      const result = build();
+      built = true;
+      return result;
+    } finally {
+      this.#chainFlag = 0;
+      if (built) this.#closeChain(flag);
+      else this.#dropChain();
+      this.#chainSize = 0;
+    }
+  }
+
+  #closeChain(flag: number): void {
+    if (this.#chainSize === 0) return;
+    const { core } = this;
+    core.sqes[(core.count - 1) * core.sqeWords]! &= ~(flag << 8);
+    if (!this.#scheduled) this.#schedule();
+  }
+
+  /** `build` threw: nothing of an incomplete chain reaches the kernel. */
+  #dropChain(): void {
+    const { core } = this;
+    for (let left = this.#chainSize; left > 0; left--) {
+      core.count--;
+      const slot = core.sqes[core.count * core.sqeWords + USER_DATA]!;
+      this.#settle(slot, ECANCELED);
+    }
+  }
+
+  get building(): boolean {
+    return this.#chainFlag !== 0;
+  }
+
+  // Turns
+
+  #schedule(): void {
+    this.#scheduled = true;
+    if (this.#mustYield()) this.#yieldTurn();
+    else resolved.then(this.#runTurn);
+  }
+
+  /** Whether timers and other I/O have waited long enough. */
+  #mustYield(): boolean {
+    if (this.#spent < CLOCK_EVERY) return false;
+    this.#spent = 0;
+    const time = now();
+    if (this.#windowStart < 0) {
+      this.#windowStart = time;
+      return false;
+    }
+    return time - this.#windowStart > YIELD_AFTER_MS;
+  }
+
+  #yieldTurn(): void {
+    const immediate = setImmediate(this.#runImmediate);
+    if (!this.#wantsRef) immediate.unref();
+  }
+
+  #scheduledTurn(): void {
+    if (!this.#scheduled) return; // a synchronous turn took its place
+    this.#scheduled = false;
+    if (this.#finished) return;
+    this.#turn(TURN.GET_EVENTS, 0, undefined);
+    this.#afterTurn();
+  }
+
+  /** One call of the core, and everything that it brought settled. */
+  #turn(flags: number, wait: number, timeoutMs: number | undefined): number {
+    const { core } = this;
+    if (this.#armed) {
+      this.#armed = false;
+      core.native.disarm(core.handle);
+    }
+    this.#chainSize = 0;
+    const reaped = timeoutMs === undefined ? core.turn(flags, wait) : core.turnTimed(flags, wait, timeoutMs);
+    if (reaped < 0) {
+      this.#fail(reaped);
+      return 0;
+    }
+    this.#spent += reaped + 1;
+    if (reaped > 0) this.#settleAll(reaped);
+    return reaped;
+  }
+
+  /** Decides what comes next: another turn, or sleep. */
+  #afterTurn(): void {
+    const { core } = this;
+    if (this.#drained !== undefined && this.inFlight === 0) this.#drained();
+    if (this.#scheduled || this.#finished) return;
+    if (core.count > 0 || (core.state & STATE.MORE) !== 0) {
+      this.#schedule();
+    } else if (core.unsubmitted > 0 && core.state & STATE.BUSY) {
+      // The kernel is short of memory or of room: let completions come, and the event loop turn.
+      this.#scheduled = true;
+      this.#yieldTurn();
+    } else if (!this.#checking) {
+      // After the continuations of what was just settled: they may ask for more.
+      this.#checking = true;
+      resolved.then(this.#runCheck);
+    }
+  }
+
+  /** Nothing more is asked for: sleeps, if anything is in flight; is idle, if not. */
+  #goIdle(): void {
+    this.#checking = false;
+    if (this.#scheduled || this.#finished) return;
+    if (this.inFlight === 0) {
+      this.#keepAlive(false);
+      return;
+    }
+    if (this.#armed) return;
+    if (!this.#wakerStarted) this.#startWaker();
+    this.#keepAlive(this.#wantsRef);
+    if (this.core.native.arm(this.core.handle) === 1) {
+      this.#schedule();
+    } else {
+      this.#armed = true;
+    }
+  }
+
+  #startWaker(): void {
+    const rc = this.core.native.startWaker(this.core.handle, () => this.#wake());
+    if (rc < 0) {
+      const error = new UringError(rc, "eventfd", { detail: "the ring's waker can't be started" });
+      this.#fatal = error;
+      throw error;
+    }
+    this.#wakerStarted = true;
+    this.#keptAlive = true; // a threadsafe function is born with a reference
+  }
+
+  #wake(): void {
+    this.wakeups++;
+    this.#armed = false;
+    if (this.#finished) return;
+    this.#spent = 0;
+    this.#windowStart = -1;
+    this.#scheduled = true;
+    this.#scheduledTurn();
+  }
+
+  #keepAlive(on: boolean): void {
+    if (!this.#wakerStarted || on === this.#keptAlive) return;
+    this.#keptAlive = on;
+    this.core.native.setRef(this.core.handle, on ? 1 : 0);
+  }
+
+  setRef(on: boolean): void {
+    this.#wantsRef = on;
+    if (this.inFlight > 0) this.#keepAlive(on);
+  }
+
+  #settleAll(count: number): void {
+    const { cqes, cqeWords } = this.core;
+    for (let i = 0, at = 0; i < count; i++, at += cqeWords) {
+      const slot = cqes[at]!;
+      const flags = cqes[at + 3]!;
+      if (slot >= this.#slots || slot < 0 || this.#generations[slot] !== cqes[at + 1]) {
+        this.strays++;
+        continue;
+      }
+      if ((flags & IORING_CQE_F.MORE) === 0) this.#settle(slot, cqes[at + 2]!);
+    }
+  }
+
+  #settle(slot: number, res: number): void {
+    const resolve = this.#resolves[slot]!;
+    const reject = this.#rejects[slot]!;
+    const extra = this.#extras[slot]!;
+    const scratch = this.#scratches[slot]!;
+    this.inFlight--;
+    this.completed++;
+    this.#resolves[slot] = undefined;
+    this.#rejects[slot] = undefined;
+    this.#promises[slot] = undefined;
+    this.#homes[slot] = null;
+    // The high bits stay: HELD, and never the bit that the core keeps for itself.
+    this.#generations[slot] = HELD | ((this.#generations[slot]! + 1) & GENERATION_MASK);
+    if (extra === null && scratch === null && res >= 0) {
+      this.#free.push(slot);
+      resolve(res);
+      return;
+    }
+    this.#extras[slot] = null;
+    this.#scratches[slot] = null;
+    this.#free.push(slot);
+    extra?.ended?.();
+    if (res >= 0) {
+      resolve(extra?.decode === undefined ? res : extra.decode(res, scratch));
+    } else {
+      reject(extra?.failed?.(res) ?? this.#errorOf(slot, res, extra));
+    }
+    if (scratch !== null) giveScratch(scratch);
+    extra?.scratches?.forEach(giveScratch);
+  }
+
+  #errorOf(slot: number, res: number, extra: Extra | null): Error {
+    const op = this.#ops[slot]!;
+    if (this.#closing !== undefined && (res === ECANCELED || res === EINTR)) {
+      return new AbortError(`${op} was cancelled: its ring was closed`);
+    }
+    const fd = this.#fds[slot]!;
+    return new UringError(res, op, {
+      fd: fd === NO_FD || fd === AT.FDCWD ? undefined : fd,
+      path: extra?.path,
+      dest: extra?.dest,
+    });
+  }
+
+  /** The ring can't go on: the kernel refuses to be entered. What is in flight can't be known any more. */
+  #fail(errno: number): void {
+    const detail = FATAL[errno];
+    this.#fatal = new UringError(errno, "io_uring_enter", detail === undefined ? {} : { detail });
+    for (let slot = 0; slot < this.#slots; slot++) this.#rejects[slot]?.(this.#fatal);
+    this.core.count = 0;
+    this.#keepAlive(false);
+  }
+
+  // Waiting, cancelling, the end
+
+  submitAndWait(count: number, timeoutMs: number | undefined): number {
+    if (this.closed) throw new RingClosedError("submitAndWait");
+    if (this.building) throw new TypeError("submitAndWait() inside link(): the chain is not complete yet");
+    if (count > this.inFlight) {
+      throw new RangeError(
+        `count ${count} is more than the ${this.inFlight} operations that are in flight: it would wait for ever`,
+      );
+    }
+    const deadline = timeoutMs === undefined ? undefined : now() + timeoutMs;
+    const { core } = this;
+    let total = 0;
+    while (true) {
+      // More than the completion queue holds can't be waited for at once.
+      const wait = Math.min(count - total, core.cqEntries);
+      const left = deadline === undefined ? undefined : Math.max(0, deadline - now());
+      total += this.#turn(TURN.GET_EVENTS, Math.max(wait, 0), left);
+      if (this.#fatal !== undefined) throw this.#fatal;
+      if (core.count === 0 && core.unsubmitted === 0 && total >= count) break;
+      if ((core.state & STATE.TIMED_OUT) !== 0) break;
+    }
+    this.#afterTurn();
+    return total;
+  }
+
+  /** Stages a cancellation of a pending operation; what comes of it shows in that operation. */
+  cancelSlot(slot: number): void {
+    if (this.#finished || this.#fatal !== undefined) return;
+    this.#stageCancel(this.userData(slot), 0, ignore, ignore);
+  }
+
+  /** Cancels everything in flight, without waiting. */
+  #cancelEverything(): void {
+    if (this.#fatal !== undefined) return;
+    this.#stageCancel(0n, IORING_ASYNC_CANCEL.ANY | IORING_ASYNC_CANCEL.ALL, ignore, (error) => {
+      // Before 5.19 the kernel can't be asked for all at once.
+      if ((error as UringError).code !== "EINVAL") return;
+      for (let slot = 0; slot < this.#slots; slot++) {
+        if (this.#promises[slot] !== undefined) this.cancelSlot(slot);
+      }
+    });
+  }
+
+  #stageCancel(userData: bigint, flags: number, resolve: Settle, reject: Settle): void {
+    const { core } = this;
+    if (core.count + 1 > core.entries) this.#makeRoom(1);
+    const at = core.count * core.sqeWords;
+    prepCancel(core.sqes, at, userData, flags);
+    const slot = this.slot("async_cancel", NO_FD, null, null, null);
+    this.settleWith(slot, resolve, reject);
+    this.stage(at, slot, 0, 0);
+  }
+
+  /** Cancels, waits for every final completion in the event loop, unmaps, closes. */
+  close(): Promise<void> {
+    if (this.building) throw new TypeError("close() inside link(): the chain is not complete yet");
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    if (this.#finished) return;
+    if (this.inFlight > 0 && this.#fatal === undefined) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve;
+        const cancel = () => {
+          if (this.inFlight > 0) this.#cancelEverything();
+        };
+        cancel();
+        // What was between two states when the cancellation came is found by the next one.
+        const again = setInterval(cancel, 100);
+        this.#drained = () => {
+          clearInterval(again);
+          this.#drained = undefined;
+          resolve();
+        };
+      });
+    }
+    this.#end();
+  }
+
+  /** As {@linkcode close}, but blocks until it is done. */
+  closeSync(): void {
+    if (this.#finished) return;
+    if (this.building) throw new TypeError("close() inside link(): the chain is not complete yet");
+    this.#closing ??= resolved;
+    if (this.#fatal === undefined) {
+      const deadline = now() + SYNC_CLOSE_LIMIT_MS;
+      while (this.inFlight > 0 && now() < deadline && this.#fatal === undefined) {
+        this.#cancelEverything();
+        this.#turn(TURN.GET_EVENTS, 1, 100);
+      }
+    }
+    this.#drained?.();
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#keepAlive(false);
+    if (!this.core.close(SYNC_CLOSE_LIMIT_MS)) {
+      process.emitWarning(
+        `${this.inFlight} operations could not be ended; their ring and their memory are kept on purpose`,
+        { type: "UringWarning", code: "URING_LEAK" },
+      );
+      kept.push(this);
+    }
+    for (let slot = 0; slot < this.#slots; slot++) {
+      this.#rejects[slot]?.(new AbortError(`${this.#ops[slot]} was given up: its ring was closed`));
+    }
+  }
+}
+
+/** How long a close that blocks waits for what can't be cancelled. */
+const SYNC_CLOSE_LIMIT_MS = 5000;
+
+/** Engines whose operations could not be ended: the kernel may still write into what they hold. */
+const kept: Engine[] = [];
+
+const FATAL: Record<number, string> = {
+  [-17]: "this ring belongs to another thread: open one ring a worker",
+  [-77]: "the ring is disabled: it was opened so, call enable() first",
+  [-6]: "the ring is being closed by the kernel",
+  [-130]: "the submission thread of the ring has died",
+  [-74]: "the kernel lost a completion for lack of memory",
+  [-9]: "the ring's descriptor was closed by somebody else: only ring.close() may close it",
+  [-95]: "the ring's descriptor was closed by somebody else, and is another file now",
+};
+
+let takenResolve: Settle;
+let takenReject: Settle;
+/** One executor for all promises: a closure an operation would be half of the promise's cost. */
+function takeSettlers(resolve: Settle, reject: Settle): void {
+  takenResolve = resolve;
+  takenReject = reject;
+}
+
+function ignore(): void {}
+
+/** The flags that make an SQE one of a chain. */
+const LINKS = IOSQE.IO_LINK | IOSQE.IO_HARDLINK;
+
+/** No descriptor belongs to the operation. */
+export const NO_FD = -0x80000000;

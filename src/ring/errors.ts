@@ -1,0 +1,133 @@
+/**
+ * What goes wrong, as errors that say what to do.
+ *
+ * @module
+ */
+
+import { errnoName, errnoText } from "../abi/errno.ts";
+
+/** What is known of an operation when it fails. */
+export interface ErrorContext {
+  /** The file descriptor that it used. */
+  readonly fd?: number | undefined;
+  /** The path that it used. */
+  readonly path?: string | undefined;
+  /** A second path: a rename's, a link's. */
+  readonly dest?: string | undefined;
+  /** The cause, where more is known than the errno says. */
+  readonly detail?: string | undefined;
+}
+
+/**
+ * An operation, or a call, that the kernel refused. Shaped as Node's system errors.
+ *
+ * @example
+ * ```ts
+ * import { AT, Ring, UringError } from "@uring/uring";
+ *
+ * await using ring = new Ring();
+ * const error = await ring.openat(AT.FDCWD, "/nowhere", 0).catch((error) => error);
+ * console.assert(error instanceof UringError && error.code === "ENOENT" && error.path === "/nowhere");
+ * ```
+ */
+export class UringError extends Error {
+  override readonly name: string = "UringError";
+  /** The error's name in the kernel, such as `"ENOENT"`. */
+  readonly code: string;
+  /** The error's number, negative, as in Node. */
+  readonly errno: number;
+  /** What was called: the op's name in lower case (`"read"`), or the system call's. */
+  readonly syscall: string;
+  /** The file descriptor, where one was used. */
+  readonly fd?: number;
+  /** The path, where one was used. */
+  readonly path?: string;
+  /** The second path, where two were used. */
+  readonly dest?: string;
+
+  /**
+   * @param errno the kernel's error number, of either sign
+   * @param syscall what was called
+   * @param context what is known besides
+   */
+  constructor(errno: number, syscall: string, context: ErrorContext = {}) {
+    const number = -Math.abs(errno);
+    super(messageOf(number, syscall, context));
+    this.errno = number;
+    this.code = errnoName(number);
+    this.syscall = syscall;
+    if (context.fd !== undefined) this.fd = context.fd;
+    if (context.path !== undefined) this.path = context.path;
+    if (context.dest !== undefined) this.dest = context.dest;
+  }
+}
+
+function messageOf(errno: number, syscall: string, { fd, path, dest, detail }: ErrorContext): string {
+  const text = detail ?? specific(errnoName(errno), fd, syscall) ?? errnoText(errno);
+  const names = [path, dest].filter((name) => name !== undefined).map((name) => `'${name}'`).join(" -> ");
+  const where = names !== "" ? ` ${names}` : fd !== undefined ? ` fd=${fd}` : "";
+  return `${errnoName(errno)}: ${text}, ${syscall}${where}`;
+}
+
+const READS = new Set(["read", "readv", "read_fixed", "readv_fixed", "read_multishot"]);
+const WRITES = new Set(["write", "writev", "write_fixed", "writev_fixed", "fallocate", "ftruncate"]);
+
+/** Where the errno's own text misleads, or says less than is known. */
+function specific(code: string, fd: number | undefined, syscall: string): string | undefined {
+  if (code === "EBADF" && fd !== undefined) {
+    if (READS.has(syscall)) return `fd ${fd} is not open, or not for reading`;
+    if (WRITES.has(syscall)) return `fd ${fd} is not open, or not for writing`;
+    return `fd ${fd} is not open`;
+  }
+  if (code === "EFAULT" && syscall.endsWith("_fixed")) {
+    return "the buffer is not one that is registered with this ring: register its BufferPool first";
+  }
+  if (code === "EINVAL" && (READS.has(syscall) || WRITES.has(syscall))) {
+    return "invalid argument: with O_DIRECT, buffer address, length and offset must be multiples of the block size " +
+      "(use a BufferPool); offset plus length must stay below 2^63; rwFlags must suit the file";
+  }
+  if (code === "EOPNOTSUPP" && syscall === "fallocate") return "the file system can't do this mode";
+  return undefined;
+}
+
+/** The ring was closed, or is closing. */
+export class RingClosedError extends Error {
+  override readonly name = "RingClosedError";
+  readonly code = "ERR_RING_CLOSED";
+
+  /** @param what was called on the closed ring */
+  constructor(what: string) {
+    super(`${what}: this ring is closed; open another with new Ring(), or use Ring.default()`);
+  }
+}
+
+/** This kernel, or this ring, lacks something. */
+export class UnsupportedError extends Error {
+  override readonly name = "UnsupportedError";
+  readonly code = "ERR_UNSUPPORTED";
+  /** What is lacking. */
+  readonly feature: string;
+  /** What it needs: a kernel version, a setup flag, a permission. */
+  readonly needs: string;
+  /** The kernel's release. */
+  readonly kernel: string;
+
+  /** @param feature what is lacking; @param needs what it needs; @param kernel the kernel's release */
+  constructor(feature: string, needs: string, kernel: string) {
+    super(`${feature} is not available here: it needs ${needs}; this is Linux ${kernel}`);
+    this.feature = feature;
+    this.needs = needs;
+    this.kernel = kernel;
+  }
+}
+
+/** An operation was cancelled: its ring was closed, or `cancel()` was called. Shaped as Node's. */
+export class AbortError extends Error {
+  override readonly name = "AbortError";
+  readonly code = "ABORT_ERR";
+
+  /** @param message what was cancelled, and why */
+  constructor(message: string) {
+    super(message);
+  }
+}

@@ -1,0 +1,295 @@
+/**
+ * Operations on files and their names.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { AT, O_aarch64, O_x86_64, RENAME } from "../abi/constants.ts";
+import {
+  prepClose,
+  prepFadvise,
+  prepFadvise64,
+  prepFallocate,
+  prepFsync,
+  prepFtruncate,
+  prepLinkat,
+  prepMkdirat,
+  prepOpenat,
+  prepOpenat2,
+  prepRenameat,
+  prepStatx,
+  prepSymlinkat,
+  prepUnlinkat,
+} from "../abi/encode.ts";
+import { giveScratch, type Path, scratchPath } from "../memory/scratch.ts";
+import { checkFd, checkFlags, checkInteger, checkOffset, checkU32, shown } from "./arguments.ts";
+import type { OpOptions } from "./base.ts";
+import { RwOps } from "./ops_rw.ts";
+import { Statx, STATX_SIZE } from "./statx.ts";
+
+/** Flags of open(2), as this machine's architecture numbers them. */
+export const O: typeof O_x86_64 | typeof O_aarch64 = process.arch === "arm64" ? O_aarch64 : O_x86_64;
+
+/** How openat2(2) opens. */
+export interface OpenHow {
+  /** O flags; O_CLOEXEC is added. */
+  readonly flags?: number | bigint;
+  /** Permissions of a new file. */
+  readonly mode?: number;
+  /** RESOLVE flags: how the path is followed. */
+  readonly resolve?: number | bigint;
+}
+
+/** The largest mode that open(2) takes. */
+const MAX_MODE = 0o7777;
+
+function pathText(path: Path): string {
+  return typeof path === "string" ? path : path instanceof URL ? path.pathname : new TextDecoder().decode(path);
+}
+
+/** Operations on files and their names. */
+export class FileOps extends RwOps {
+  /**
+   * Opens a file, as openat(2). O_CLOEXEC is always added.
+   *
+   * @param dirfd the directory that a relative path starts from; `AT.FDCWD`: the current one
+   * @param path a string, bytes, or a file: URL
+   * @param flags O flags
+   * @param mode permissions of a new file, 0 to 0o7777, less the umask
+   * @param o options
+   * @returns the descriptor
+   * @throws {UringError} (rejects) with the kernel's error
+   */
+  openat(dirfd: number, path: Path, flags: number, mode: number = 0, o?: OpOptions): Promise<number> {
+    checkFd(dirfd, "dirfd");
+    checkFlags(flags, "flags");
+    checkInteger(mode, "mode", 0, MAX_MODE);
+    const scratch = scratchPath(path, "path");
+    return this.start({ op: "openat", fd: dirfd, scratch, extra: { path: pathText(path) } }, o, (words, at) => {
+      prepOpenat(words, at, dirfd, scratch.address, flags | O.CLOEXEC, mode);
+    });
+  }
+
+  /**
+   * Opens a file, as openat2(2): with a word on how its path may be followed. O_CLOEXEC is always added.
+   *
+   * @param how flags, mode and RESOLVE flags
+   * @returns the descriptor
+   */
+  openat2(dirfd: number, path: Path, how: OpenHow, o?: OpOptions): Promise<number> {
+    checkFd(dirfd, "dirfd");
+    if (how === null || typeof how !== "object") throw new TypeError(`how must be an object, not ${shown(how)}`);
+    const flags = checkOffset(how.flags ?? 0, "how.flags");
+    const resolve = checkOffset(how.resolve ?? 0, "how.resolve");
+    const mode = how.mode ?? 0;
+    checkInteger(mode, "how.mode", 0, MAX_MODE);
+    const scratch = scratchPath(path, "path", false, OPEN_HOW_SIZE);
+    const { view, address } = scratch;
+    view.setBigUint64(0, BigInt(flags) | BigInt(O.CLOEXEC), true);
+    view.setBigUint64(8, BigInt(mode), true);
+    view.setBigUint64(16, BigInt(resolve), true);
+    return this.start({ op: "openat2", fd: dirfd, scratch, extra: { path: pathText(path) } }, o, (words, at) => {
+      prepOpenat2(words, at, dirfd, address + OPEN_HOW_SIZE, address);
+    });
+  }
+
+  /**
+   * Closes a descriptor, as close(2). Operations that use it go on: cancel them first.
+   *
+   * @returns 0
+   */
+  closeFd(fd: number, o?: OpOptions): Promise<number> {
+    checkFd(fd);
+    return this.start({ op: "close", fd }, o, (words, at) => prepClose(words, at, fd));
+  }
+
+  /**
+   * Brings a file's data to the disk, as fsync(2).
+   *
+   * @param flags `IORING_FSYNC.DATASYNC`: as fdatasync(2)
+   * @returns 0
+   */
+  fsync(fd: number, flags: number = 0, o?: OpOptions): Promise<number> {
+    checkFd(fd);
+    checkU32(flags, "flags");
+    return this.start({ op: "fsync", fd }, o, (words, at) => prepFsync(words, at, fd, flags));
+  }
+
+  /**
+   * Tells of a file, as statx(2). The kernel always hands it to a worker thread: a synchronous call is faster for one.
+   *
+   * @param path relative to `dirfd`; empty with `AT.EMPTY_PATH`: the descriptor itself
+   * @param flags AT flags
+   * @param mask STATX bits: what is asked for
+   */
+  statx(dirfd: number, path: Path, flags: number, mask: number, o?: OpOptions): Promise<Statx> {
+    checkFd(dirfd, "dirfd");
+    checkU32(flags, "flags");
+    checkU32(mask, "mask");
+    const scratch = scratchPath(path, "path", (flags & AT.EMPTY_PATH) !== 0, STATX_SIZE);
+    const { address, view } = scratch;
+    const extra = { path: pathText(path), decode: () => new Statx(view) };
+    return this.start<Statx>({ op: "statx", fd: dirfd, scratch, extra }, o, (words, at) => {
+      prepStatx(words, at, dirfd, address + STATX_SIZE, flags, mask, address);
+    });
+  }
+
+  /**
+   * Takes or gives back space, as fallocate(2).
+   *
+   * @param mode FALLOC_FL flags; 0: take it, and lengthen the file
+   * @param offset in bytes
+   * @param len in bytes, at least 1
+   * @returns 0
+   */
+  fallocate(fd: number, mode: number, offset: number | bigint, len: number | bigint, o?: OpOptions): Promise<number> {
+    checkFd(fd);
+    checkU32(mode, "mode");
+    checkOffset(offset, "offset");
+    checkOffset(len, "len");
+    return this.start({ op: "fallocate", fd }, o, (words, at) => prepFallocate(words, at, fd, mode, offset, len));
+  }
+
+  /**
+   * Says how a file will be used, as posix_fadvise(2).
+   *
+   * @param len in bytes, up to 2^32 − 1 (beyond: from Linux 6.9 on); 0: to the end
+   * @param advice a POSIX_FADV value
+   * @returns 0
+   */
+  fadvise(fd: number, offset: number | bigint, len: number | bigint, advice: number, o?: OpOptions): Promise<number> {
+    checkFd(fd);
+    checkOffset(offset, "offset");
+    checkOffset(len, "len");
+    checkU32(advice, "advice");
+    const short = len <= 0xffffffff;
+    return this.start({ op: "fadvise", fd }, o, (words, at) => {
+      if (short) prepFadvise(words, at, fd, offset, Number(len), advice);
+      else prepFadvise64(words, at, fd, offset, len, advice);
+    });
+  }
+
+  /**
+   * Sets a file's length, as ftruncate(2). Since Linux 6.9.
+   *
+   * @param len in bytes
+   * @returns 0
+   * @throws {UnsupportedError} where the kernel has no such op
+   */
+  ftruncate(fd: number, len: number | bigint, o?: OpOptions): Promise<number> {
+    checkFd(fd);
+    checkOffset(len, "len");
+    this.need("FTRUNCATE", "6.9");
+    return this.start({ op: "ftruncate", fd }, o, (words, at) => prepFtruncate(words, at, fd, len));
+  }
+
+  /**
+   * Removes a name, as unlinkat(2).
+   *
+   * @param flags `AT.REMOVEDIR`: a directory, as rmdir(2)
+   * @returns 0
+   */
+  unlinkat(dirfd: number, path: Path, flags: number = 0, o?: OpOptions): Promise<number> {
+    checkFd(dirfd, "dirfd");
+    checkU32(flags, "flags");
+    const scratch = scratchPath(path, "path");
+    return this.start({ op: "unlinkat", fd: dirfd, scratch, extra: { path: pathText(path) } }, o, (words, at) => {
+      prepUnlinkat(words, at, dirfd, scratch.address, flags);
+    });
+  }
+
+  /**
+   * Renames, as renameat2(2).
+   *
+   * @param flags RENAME flags: NOREPLACE, EXCHANGE, WHITEOUT
+   * @returns 0
+   */
+  renameat(
+    olddirfd: number,
+    oldpath: Path,
+    newdirfd: number,
+    newpath: Path,
+    flags: number = 0,
+    o?: OpOptions,
+  ): Promise<number> {
+    checkFd(olddirfd, "olddirfd");
+    checkFd(newdirfd, "newdirfd");
+    checkU32(flags, "flags");
+    if ((flags & RENAME.NOREPLACE) !== 0 && (flags & RENAME.EXCHANGE) !== 0) {
+      throw new TypeError("flags: NOREPLACE and EXCHANGE exclude each other");
+    }
+    const [from, to] = twoPaths(oldpath, "oldpath", newpath, "newpath");
+    const extra = { path: pathText(oldpath), dest: pathText(newpath), scratches: [to] };
+    return this.start({ op: "renameat", fd: olddirfd, scratch: from, extra }, o, (words, at) => {
+      prepRenameat(words, at, olddirfd, from.address, newdirfd, to.address, flags);
+    });
+  }
+
+  /**
+   * Makes a directory, as mkdirat(2).
+   *
+   * @param mode permissions, less the umask
+   * @returns 0
+   */
+  mkdirat(dirfd: number, path: Path, mode: number = 0o777, o?: OpOptions): Promise<number> {
+    checkFd(dirfd, "dirfd");
+    checkInteger(mode, "mode", 0, MAX_MODE);
+    const scratch = scratchPath(path, "path");
+    return this.start({ op: "mkdirat", fd: dirfd, scratch, extra: { path: pathText(path) } }, o, (words, at) => {
+      prepMkdirat(words, at, dirfd, scratch.address, mode);
+    });
+  }
+
+  /**
+   * Makes a symbolic link, as symlinkat(2).
+   *
+   * @param target what it points to
+   * @param newdirfd the directory that a relative `linkpath` starts from
+   * @returns 0
+   */
+  symlinkat(target: Path, newdirfd: number, linkpath: Path, o?: OpOptions): Promise<number> {
+    checkFd(newdirfd, "newdirfd");
+    const [from, to] = twoPaths(target, "target", linkpath, "linkpath");
+    const extra = { path: pathText(target), dest: pathText(linkpath), scratches: [to] };
+    return this.start({ op: "symlinkat", fd: newdirfd, scratch: from, extra }, o, (words, at) => {
+      prepSymlinkat(words, at, from.address, newdirfd, to.address);
+    });
+  }
+
+  /**
+   * Gives a file one more name, as linkat(2).
+   *
+   * @param flags `AT.SYMLINK_FOLLOW`, `AT.EMPTY_PATH`
+   * @returns 0
+   */
+  linkat(
+    olddirfd: number,
+    oldpath: Path,
+    newdirfd: number,
+    newpath: Path,
+    flags: number = 0,
+    o?: OpOptions,
+  ): Promise<number> {
+    checkFd(olddirfd, "olddirfd");
+    checkFd(newdirfd, "newdirfd");
+    checkU32(flags, "flags");
+    const [from, to] = twoPaths(oldpath, "oldpath", newpath, "newpath", (flags & AT.EMPTY_PATH) !== 0);
+    const extra = { path: pathText(oldpath), dest: pathText(newpath), scratches: [to] };
+    return this.start({ op: "linkat", fd: olddirfd, scratch: from, extra }, o, (words, at) => {
+      prepLinkat(words, at, olddirfd, from.address, newdirfd, to.address, flags);
+    });
+  }
+}
+
+const OPEN_HOW_SIZE = 24;
+
+function twoPaths(first: Path, firstName: string, second: Path, secondName: string, emptyFirst = false) {
+  const from = scratchPath(first, firstName, emptyFirst);
+  try {
+    return [from, scratchPath(second, secondName)] as const;
+  } catch (error) {
+    giveScratch(from);
+    throw error;
+  }
+}

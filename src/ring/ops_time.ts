@@ -1,0 +1,188 @@
+/**
+ * Operations that wait, and that end waiting: timers, polls, cancellation.
+ *
+ * @module
+ */
+
+import { IORING_ASYNC_CANCEL, IORING_OP, IORING_TIMEOUT } from "../abi/constants.ts";
+import {
+  prepCancel,
+  prepCancelFd,
+  prepPollAdd,
+  prepRw,
+  prepTimeout,
+  prepTimeoutRemove,
+  prepTimeoutUpdate,
+} from "../abi/encode.ts";
+import { checkFd, checkMilliseconds, checkU32, shown } from "./arguments.ts";
+import { type OpOptions, writeTimespec } from "./base.ts";
+import type { UringError } from "./errors.ts";
+import { FileOps } from "./ops_files.ts";
+
+/** Options of a timeout. */
+export interface TimeoutOptions extends OpOptions {
+  /** Also ends once this many other completions have come; 0 to 2^32 − 1. */
+  readonly count?: number;
+  /** `ms` is a moment of the clock, not a span. */
+  readonly absolute?: boolean;
+  /** Which clock: `"boottime"` goes on during suspend, `"realtime"` follows the wall clock (5.15). */
+  readonly clock?: "monotonic" | "boottime" | "realtime";
+}
+
+/** What to cancel. */
+export type CancelTarget = Promise<unknown> | { readonly fd: number } | { readonly op: string } | "all";
+
+/** Options of a cancellation. */
+export interface CancelOptions {
+  /** With an fd or op: everything that matches, not the first alone. Default true. */
+  readonly all?: boolean;
+  /** With an fd: it is a slot of the registered files. */
+  readonly fixedFile?: boolean;
+}
+
+const ETIME = -62;
+const ENOENT = -2;
+const EALREADY = -114;
+
+/** Operations that wait, and that end waiting. */
+export class TimeOps extends FileOps {
+  /**
+   * Waits until a descriptor is ready, as poll(2), once.
+   *
+   * @param mask POLL bits: IN, OUT, ... (ERR and HUP are always told)
+   * @returns the POLL bits that are set
+   */
+  pollAdd(fd: number, mask: number, o?: OpOptions): Promise<number> {
+    checkFd(fd);
+    checkU32(mask, "mask");
+    return this.start({ op: "poll_add", fd }, o, (words, at) => prepPollAdd(words, at, fd, mask));
+  }
+
+  /**
+   * Waits for a time, or for a number of other completions.
+   *
+   * @param ms milliseconds, fractions allowed
+   * @returns 0, whichever of the two came
+   * @throws {UringError} (rejects) ECANCELED, when it was removed or cancelled
+   */
+  timeout(ms: number, o?: TimeoutOptions): Promise<number> {
+    checkMilliseconds(ms, "ms");
+    const count = o?.count ?? 0;
+    checkU32(count, "count");
+    let flags = clockFlag(o?.clock) | (o?.absolute ? IORING_TIMEOUT.ABS : 0);
+    // In a chain the time's end is what the next operation waits for, not a failure.
+    if (this.engine.building) flags |= IORING_TIMEOUT.ETIME_SUCCESS;
+    const scratch = writeTimespec(ms);
+    const promise = this.start({ op: "timeout", scratch }, o, (words, at) => {
+      prepTimeout(words, at, scratch.address, count, flags);
+    });
+    return this.#accept(promise, ETIME, 0);
+  }
+
+  /**
+   * Ends a timeout early; its promise rejects with ECANCELED.
+   *
+   * @param target the promise that `timeout()` gave
+   * @returns how many were found: 1, or 0 when it had ended already
+   */
+  timeoutRemove(target: Promise<unknown>, o?: OpOptions): Promise<number> {
+    const userData = this.#userDataOf(target);
+    if (userData === undefined) return Promise.resolve(0);
+    const promise = this.start({ op: "timeout_remove" }, o, (words, at) => prepTimeoutRemove(words, at, userData, 0));
+    return this.#accept(promise.then(() => 1), ENOENT, 0);
+  }
+
+  /**
+   * Gives a timeout a new time, counted from now.
+   *
+   * @param target the promise that `timeout()` gave
+   * @param ms milliseconds
+   * @returns how many were found: 1, or 0 when it had ended already
+   */
+  timeoutUpdate(target: Promise<unknown>, ms: number, o?: TimeoutOptions): Promise<number> {
+    checkMilliseconds(ms, "ms");
+    const flags = clockFlag(o?.clock) | (o?.absolute ? IORING_TIMEOUT.ABS : 0);
+    const userData = this.#userDataOf(target);
+    if (userData === undefined) return Promise.resolve(0);
+    const scratch = writeTimespec(ms);
+    const promise = this.start({ op: "timeout_update", scratch }, o, (words, at) => {
+      prepTimeoutUpdate(words, at, scratch.address, userData, flags);
+    });
+    return this.#accept(promise.then(() => 1), ENOENT, 0);
+  }
+
+  /**
+   * Cancels operations in flight. What is cancelled rejects with ECANCELED when the kernel has let go of it; what
+   * completes at the same time resolves as usual.
+   *
+   * @param target a promise of this ring's; `{ fd }`; `{ op }`, such as `{ op: "READ" }` (6.6); or `"all"`
+   * @returns how many operations were found
+   */
+  cancel(target: CancelTarget, o: CancelOptions = {}): Promise<number> {
+    if (target === "all") {
+      const flags = IORING_ASYNC_CANCEL.ANY | IORING_ASYNC_CANCEL.ALL;
+      return this.#cancelWith(flags, true, (words, at) => prepCancel(words, at, 0, flags));
+    }
+    if (target === null || typeof target !== "object") {
+      throw new TypeError(`target must be a promise, { fd }, { op } or "all", not ${shown(target)}`);
+    }
+    const all = o.all ?? true;
+    const every = all ? IORING_ASYNC_CANCEL.ALL : 0;
+    if ("fd" in target) {
+      checkFd(target.fd);
+      const flags = every | (o.fixedFile ? IORING_ASYNC_CANCEL.FD_FIXED : 0);
+      return this.#cancelWith(flags, all, (words, at) => prepCancelFd(words, at, target.fd, flags));
+    }
+    if ("op" in target) {
+      const { code } = this.probe().op(target.op);
+      const flags = every | IORING_ASYNC_CANCEL.OP;
+      return this.#cancelWith(flags, all, (words, at) => {
+        prepRw(words, at, IORING_OP.ASYNC_CANCEL, -1, 0, code, 0);
+        words[at + 7] = flags;
+      });
+    }
+    const userData = this.#userDataOf(target);
+    if (userData === undefined) return Promise.resolve(0);
+    return this.#cancelWith(0, false, (words, at) => prepCancel(words, at, userData, 0));
+  }
+
+  #cancelWith(_flags: number, all: boolean, encode: (words: Int32Array, at: number) => void): Promise<number> {
+    const promise = this.start({ op: "async_cancel" }, undefined, encode);
+    // With ALL the kernel counts; without, it says 0 for one that was found, ENOENT for none.
+    return this.#accept(this.#accept(all ? promise : promise.then(() => 1), ENOENT, 0), EALREADY, 1);
+  }
+
+  #userDataOf(promise: Promise<unknown>): bigint | undefined {
+    const slot = this.engine.slotOf(sources.get(promise) ?? promise);
+    return slot < 0 ? undefined : this.engine.userData(slot);
+  }
+
+  /** Takes one errno for an answer. */
+  #accept(promise: Promise<number>, errno: number, answer: number): Promise<number> {
+    const accepted = promise.catch((error: UringError) => {
+      if (error.errno === errno) return answer;
+      throw error;
+    });
+    sources.set(accepted, promise);
+    // A chain that is given up is told of by link() itself.
+    if (this.engine.building) accepted.catch(() => {});
+    return accepted;
+  }
+}
+
+/** The promise in the pending table behind one that was made from it. */
+const sources = new WeakMap<Promise<unknown>, Promise<unknown>>();
+
+function clockFlag(clock: TimeoutOptions["clock"]): number {
+  switch (clock) {
+    case undefined:
+    case "monotonic":
+      return 0;
+    case "boottime":
+      return IORING_TIMEOUT.BOOTTIME;
+    case "realtime":
+      return IORING_TIMEOUT.REALTIME;
+    default:
+      throw new TypeError(`clock must be "monotonic", "boottime" or "realtime", not ${shown(clock)}`);
+  }
+}

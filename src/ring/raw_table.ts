@@ -1,0 +1,164 @@
+/**
+ * What a RawRing's operations hold until their final completion.
+ *
+ * The kernel sees a slot's number in place of the caller's user data, for those operations alone that hold memory; the
+ * caller never does. The table outlives a RawRing that was dropped with operations in flight.
+ *
+ * @module
+ */
+
+import { IORING_CQE_F } from "../abi/constants.ts";
+import type { Home } from "../memory/address.ts";
+import { giveScratch, type Scratch } from "../memory/scratch.ts";
+import type { Core } from "./core.ts";
+
+/** user_data's high word of an operation that holds memory: the core counts these. */
+const HELD = 0x80000000 | 0;
+const GENERATION_MASK = 0x3fffffff;
+const USER_DATA = 8;
+
+/** How long `close` waits for operations that can't be cancelled. */
+const CLOSE_LIMIT_MS = 5000;
+
+export class RawTable {
+  readonly #core: Core;
+  #userData: Float64Array = new Float64Array(256);
+  #generations: Int32Array = new Int32Array(256).fill(HELD);
+  /** 1 while in flight. */
+  #taken: Uint8Array = new Uint8Array(256);
+  readonly #homes: (Home | null)[] = [];
+  readonly #scratches: (Scratch | null)[] = [];
+  /** Further homes and scratch memory, of the few that have them. */
+  readonly #more = new Map<number, { homes?: readonly Home[]; scratch?: Scratch }>();
+  readonly #free: number[] = [];
+  #slots = 0;
+  /** Prepared since the last submit: the SQE's word, and its slot. */
+  #preparedAt: Int32Array;
+  #preparedSlots: Int32Array;
+  #prepared = 0;
+  #pendingHomes: readonly Home[] | undefined;
+  #pendingScratch: Scratch | undefined;
+
+  constructor(core: Core) {
+    this.#core = core;
+    this.#preparedAt = new Int32Array(core.entries);
+    this.#preparedSlots = new Int32Array(core.entries);
+  }
+
+  /** The SQE at `at` holds this. */
+  hold(at: number, home: Home | null, scratch: Scratch | null): void {
+    const slot = this.#free.length > 0 ? this.#free.pop()! : this.#grow();
+    this.#homes[slot] = home;
+    this.#scratches[slot] = scratch;
+    this.#taken[slot] = 1;
+    this.#preparedAt[this.#prepared] = at;
+    this.#preparedSlots[this.#prepared++] = slot;
+    if (this.#pendingHomes === undefined && this.#pendingScratch === undefined) return;
+    this.#more.set(slot, {
+      ...(this.#pendingHomes && { homes: this.#pendingHomes }),
+      ...(this.#pendingScratch && { scratch: this.#pendingScratch }),
+    });
+    this.#pendingHomes = undefined;
+    this.#pendingScratch = undefined;
+  }
+
+  /** The next SQE to be held holds these, too. */
+  alsoHold(homes: readonly Home[] | undefined): void {
+    this.#pendingHomes = homes;
+  }
+
+  /** The next SQE to be held holds this scratch memory, too. */
+  alsoGiveBack(scratch: Scratch | null): void {
+    this.#pendingScratch = scratch ?? undefined;
+  }
+
+  /** Before a submit: puts slots in place of user data, as the caller left them in the SQEs. */
+  commit(): void {
+    const { sqes } = this.#core;
+    for (let i = 0; i < this.#prepared; i++) {
+      const at = this.#preparedAt[i]! + USER_DATA;
+      const slot = this.#preparedSlots[i]!;
+      const low = sqes[at]!;
+      const high = sqes[at + 1]!;
+      this.#userData[slot] = high === 0 && low >= 0 ? low : join(low, high);
+      sqes[at] = slot;
+      sqes[at + 1] = this.#generations[slot]!;
+    }
+    this.#prepared = 0;
+  }
+
+  /** The caller's user data for a completion; frees the slot on the final one. */
+  take(low: number, high: number, flags: number): number {
+    if (high >= 0 || low < 0 || low >= this.#slots || this.#generations[low] !== high) return join(low, high);
+    const userData = this.#userData[low]!;
+    if ((flags & IORING_CQE_F.MORE) === 0) this.#release(low);
+    return userData;
+  }
+
+  /** What the kernel knows an operation by. A search: cancelling is rare. */
+  kernelUserData(userData: number): number | bigint {
+    this.#readPrepared();
+    for (let slot = 0; slot < this.#slots; slot++) {
+      if (this.#taken[slot] === 1 && this.#userData[slot] === userData) {
+        return BigInt.asUintN(64, BigInt(this.#generations[slot]!) << 32n | BigInt(slot));
+      }
+    }
+    return userData;
+  }
+
+  /** User data of SQEs that are prepared but not submitted can be named, too. */
+  #readPrepared(): void {
+    const { sqes } = this.#core;
+    for (let i = 0; i < this.#prepared; i++) {
+      const at = this.#preparedAt[i]! + USER_DATA;
+      this.#userData[this.#preparedSlots[i]!] = join(sqes[at]!, sqes[at + 1]!);
+    }
+  }
+
+  #release(slot: number): void {
+    this.#generations[slot] = HELD | ((this.#generations[slot]! + 1) & GENERATION_MASK);
+    this.#taken[slot] = 0;
+    this.#homes[slot] = null;
+    const scratch = this.#scratches[slot]!;
+    if (scratch !== null) {
+      giveScratch(scratch);
+      this.#scratches[slot] = null;
+    }
+    if (this.#more.size > 0) {
+      const more = this.#more.get(slot);
+      if (more?.scratch !== undefined) giveScratch(more.scratch);
+      this.#more.delete(slot);
+    }
+    this.#free.push(slot);
+  }
+
+  #grow(): number {
+    const slot = this.#slots++;
+    if (slot >= this.#userData.length) {
+      this.#userData = grown(this.#userData, new Float64Array(slot * 2));
+      this.#generations = grown(this.#generations, new Int32Array(slot * 2).fill(HELD));
+      this.#taken = grown(this.#taken, new Uint8Array(slot * 2));
+    }
+    this.#homes.push(null);
+    this.#scratches.push(null);
+    return slot;
+  }
+
+  /** Drains and closes. What can't be drained keeps the table, and with it the memory, for good. */
+  close(): void {
+    if (this.#core.closed) return;
+    if (this.#core.close(CLOSE_LIMIT_MS)) return;
+    kept.push(this);
+  }
+}
+
+const kept: RawTable[] = [];
+
+function join(low: number, high: number): number {
+  return (high >>> 0) * 4294967296 + (low >>> 0);
+}
+
+function grown<T extends Float64Array | Int32Array | Uint8Array>(old: T, larger: T): T {
+  larger.set(old);
+  return larger;
+}

@@ -1,0 +1,212 @@
+/**
+ * io_uring with promises: one method an operation.
+ *
+ * @module
+ */
+
+import { IOSQE } from "../abi/constants.ts";
+import { checkInteger, checkMilliseconds, shown } from "./arguments.ts";
+import type { Engine } from "./engine.ts";
+import { TimeOps } from "./ops_time.ts";
+import type { RingOptions } from "./options.ts";
+import { type Supported, supported } from "./supported.ts";
+
+/** What a ring has done so far. */
+export interface RingStats {
+  /** SQEs that the kernel has taken. */
+  readonly submitted: number;
+  /** Operations that have completed. */
+  readonly completed: number;
+  /** Operations that have not. */
+  readonly inFlight: number;
+  /** System calls made to submit and reap. */
+  readonly enters: number;
+  /** Calls of the core: one a batch. */
+  readonly turns: number;
+  /** Times the waker woke the thread. */
+  readonly wakeups: number;
+  /** Turns that found more completions than the queue holds; none is lost. */
+  readonly overflows: number;
+}
+
+/** Options of {@linkcode Ring.link}. */
+export interface LinkOptions {
+  /** A failure does not end the chain (IO_HARDLINK). */
+  readonly hard?: boolean;
+}
+
+/** Options of {@linkcode Ring.submitAndWait}. */
+export interface WaitOptions {
+  /** Milliseconds after which waiting ends. Default: none. */
+  readonly timeout?: number;
+}
+
+/**
+ * An io_uring. Everything that one turn of the event loop asks of it goes into the kernel in one system call.
+ *
+ * A ring belongs to the thread that made it: open one in each worker. Pending operations keep the process alive, an
+ * idle ring does not.
+ *
+ * @example
+ * ```ts
+ * import { AT, Ring } from "@uring/uring";
+ *
+ * await using ring = new Ring();
+ * const fd = await ring.openat(AT.FDCWD, "/etc/hostname", 0);
+ * const buffer = new Uint8Array(4096);
+ * const bytes = await ring.read(fd, buffer, 0);
+ * console.log(new TextDecoder().decode(buffer.subarray(0, bytes)));
+ * await ring.closeFd(fd);
+ * ```
+ */
+export class Ring extends TimeOps {
+  /** The ring's own descriptor. Only `close()` may close it. */
+  readonly fd: number;
+  /** Places in the submission queue. */
+  readonly entries: number;
+  /** Places in the completion queue. */
+  readonly cqEntries: number;
+  /** IORING_FEAT bits. */
+  readonly features: number;
+  /** IORING_SETUP bits that the ring got. */
+  readonly setupFlags: number;
+
+  /**
+   * Whether io_uring can be used here. Never throws.
+   *
+   * @returns `{ ok: true }`, or why not and how to mend it
+   *
+   * @example
+   * ```ts
+   * import { Ring } from "@uring/uring";
+   *
+   * const answer = Ring.supported();
+   * if (!answer.ok) console.error(`${answer.reason}: ${answer.fix}`);
+   * ```
+   */
+  static supported(): Supported {
+    return supported();
+  }
+
+  /** This thread's shared ring: opened on first use, never closed by its users. */
+  static default(): Ring {
+    if (shared === undefined || shared.closed) shared = new Ring();
+    return shared;
+  }
+
+  /**
+   * Opens a ring.
+   *
+   * @throws {TypeError} {RangeError} for options that can't be
+   * @throws {UringError} when the kernel refuses
+   * @throws {LoadError} when the core can't be loaded: {@linkcode Ring.supported} tells beforehand
+   */
+  constructor(options: RingOptions = {}) {
+    super(options);
+    const { core } = this.engine;
+    this.fd = core.fd;
+    this.entries = core.entries;
+    this.cqEntries = core.cqEntries;
+    this.features = core.features;
+    this.setupFlags = core.setupFlags;
+    forgotten.register(this, this.engine, this);
+  }
+
+  /** Whether it is closed, or closing. */
+  get closed(): boolean {
+    return this.engine.closed;
+  }
+
+  /** What it has done so far. */
+  get stats(): RingStats {
+    const { engine } = this;
+    const { core } = engine;
+    return {
+      submitted: core.submitted,
+      completed: engine.completed,
+      inFlight: engine.inFlight,
+      enters: core.enters,
+      turns: core.turns,
+      wakeups: engine.wakeups,
+      overflows: core.overflows,
+    };
+  }
+
+  /** Pending operations keep the process alive: the default. */
+  ref(): this {
+    this.engine.setRef(true);
+    return this;
+  }
+
+  /** Pending operations don't keep the process alive. */
+  unref(): this {
+    this.engine.setRef(false);
+    return this;
+  }
+
+  /**
+   * Submits, and blocks in the kernel until `count` operations have completed: for scripts and batch jobs. Their
+   * promises settle as always, after the current code.
+   *
+   * @param count at most as many as are in flight
+   * @param options a limit in time
+   * @returns how many completed
+   */
+  submitAndWait(count: number, options: WaitOptions = {}): number {
+    checkInteger(count, "count", 0, 0xffffffff);
+    if (options.timeout !== undefined) checkMilliseconds(options.timeout, "timeout");
+    return this.engine.submitAndWait(count, options.timeout);
+  }
+
+  /**
+   * Queues operations as one chain: each starts when the one before has succeeded; after a failure (a short read or
+   * write is one, too) the rest is cancelled. A chain goes in whole, and is never split.
+   *
+   * @param build queues the operations, at once; what it gives is passed on
+   * @param options `hard`: the rest runs after a failure, too
+   * @throws {RangeError} for a chain longer than the queue; nothing of it is submitted then
+   *
+   * @example
+   * ```ts
+   * import { AT, O, Ring } from "@uring/uring";
+   *
+   * await using ring = new Ring();
+   * const fd = await ring.openat(AT.FDCWD, "/tmp/uring-example", O.CREAT | O.WRONLY, 0o600);
+   * const [bytes] = await Promise.all(ring.link((ring) => [
+   *   ring.write(fd, new TextEncoder().encode("durable"), 0),
+   *   ring.fsync(fd),
+   * ]));
+   * console.assert(bytes === 7);
+   * await ring.closeFd(fd);
+   * ```
+   */
+  link<T>(build: (ring: this) => T, options: LinkOptions = {}): T {
+    if (typeof build !== "function") throw new TypeError(`build must be a function, not ${shown(build)}`);
+    return this.engine.link(options.hard ? IOSQE.IO_HARDLINK : IOSQE.IO_LINK, () => build(this));
+  }
+
+  /**
+   * Closes the ring: cancels what is in flight, waits for each final completion, unmaps, closes. What was cancelled
+   * rejects with an AbortError.
+   */
+  close(): Promise<void> {
+    forgotten.unregister(this);
+    return this.engine.close();
+  }
+
+  /** {@linkcode close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Closes as {@linkcode close} does, but blocks until it is done: for `using`. */
+  [Symbol.dispose](): void {
+    forgotten.unregister(this);
+    this.engine.closeSync();
+  }
+}
+
+let shared: Ring | undefined;
+
+/** A ring dropped without close: what is pending goes on; then it is closed. */
+const forgotten = new FinalizationRegistry<Engine>((engine) => void engine.close());

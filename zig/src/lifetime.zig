@@ -1,0 +1,89 @@
+//! What ties a ring to the JavaScript environment that owns it: the threadsafe function that the waker calls, whose
+//! ref and unref are the ring's liveness, and the hook that closes the ring when the environment ends.
+
+const sys = @import("sys.zig");
+const napi = @import("napi.zig");
+const Slot = @import("table.zig").Slot;
+
+/// From now on the ring ends with its environment, before the environment's heap does.
+pub fn adopt(slot: *Slot, env: napi.Env) i32 {
+    slot.env = env;
+    return if (napi.napi_add_env_cleanup_hook(env, environmentEnds, slot) == napi.ok) 0 else -sys.ENOMEM;
+}
+
+/// Starts the waker; `callback` is called on the JavaScript thread at each notification.
+pub fn startWaker(slot: *Slot, env: napi.Env, callback: napi.Value) i32 {
+    var name: napi.Value = null;
+    if (napi.napi_create_string_utf8(env, "uring", napi.auto_length, &name) != napi.ok) return -sys.ENOMEM;
+    var tsfn: napi.ThreadsafeFunction = null;
+    // Hooks run last in, first out. Ours must come before the threadsafe function's own: it joins the thread that
+    // calls that function.
+    _ = napi.napi_remove_env_cleanup_hook(env, environmentEnds, slot);
+    const status = napi.napi_create_threadsafe_function(
+        env,
+        callback,
+        null,
+        name,
+        0,
+        1,
+        null,
+        null,
+        null,
+        callJs,
+        &tsfn,
+    );
+    const adopted = adopt(slot, env);
+    if (status != napi.ok) return -sys.ENOMEM;
+    slot.notifier = tsfn;
+    const rc = if (adopted == 0) slot.ring.waker.start(slot.ring.fd, notify, tsfn) else adopted;
+    if (rc != 0) releaseNotifier(slot);
+    return rc;
+}
+
+/// Runs on the waker's thread.
+fn notify(tsfn: ?*anyopaque) bool {
+    return napi.napi_call_threadsafe_function(tsfn, null, napi.tsfn_nonblocking) == napi.ok;
+}
+
+fn callJs(env: napi.Env, callback: napi.Value, _: ?*anyopaque, _: ?*anyopaque) callconv(.c) void {
+    if (env == null or callback == null) return; // the environment is ending
+    var this: napi.Value = null;
+    if (napi.napi_get_undefined(env, &this) != napi.ok) return;
+    _ = napi.napi_call_function(env, this, callback, 0, null, null);
+}
+
+pub fn setRef(slot: *Slot, env: napi.Env, on: bool) void {
+    const tsfn = slot.notifier orelse return;
+    _ = if (on) napi.napi_ref_threadsafe_function(env, tsfn) else napi.napi_unref_threadsafe_function(env, tsfn);
+}
+
+fn releaseNotifier(slot: *Slot) void {
+    const tsfn = slot.notifier orelse return;
+    slot.notifier = null;
+    _ = napi.napi_release_threadsafe_function(tsfn, napi.tsfn_abort);
+}
+
+/// Ends the waker, drains, closes, and gives the slot back. Gives 0, or −EBUSY when operations that hold memory could
+/// not be ended within the limit: then the ring stays open on purpose, and its slot stays taken.
+pub fn close(slot: *Slot, limit_ns: u64) i32 {
+    slot.ring.waker.stop();
+    releaseNotifier(slot);
+    // A ring whose submissions are refused (disabled, wrong thread) can't drain either: nothing of it is in flight.
+    const drained = slot.ring.drain(limit_ns);
+    if (slot.env) |env| _ = napi.napi_remove_env_cleanup_hook(env, environmentEnds, slot);
+    if (!drained) return -sys.EBUSY;
+    slot.ring.close();
+    slot.free();
+    return 0;
+}
+
+/// Runs on the owning thread, with every ArrayBuffer still intact. What the kernel writes must be over before they
+/// go, however long that takes.
+fn environmentEnds(arg: ?*anyopaque) callconv(.c) void {
+    const slot: *Slot = @ptrCast(@alignCast(arg.?));
+    slot.ring.waker.stop();
+    releaseNotifier(slot);
+    if (!slot.ring.drain(0)) return;
+    slot.ring.close();
+    slot.free();
+}

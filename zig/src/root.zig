@@ -1,0 +1,232 @@
+//! The library's two doors. Plain C functions for Deno.dlopen and bun:ffi; the same functions, and those that need an
+//! environment, for Node-API. Every function gives a result, or −errno; none throws.
+
+const std = @import("std");
+const sys = @import("sys.zig");
+const napi = @import("napi.zig");
+const table = @import("table.zig");
+const pages = @import("pages.zig");
+const lifetime = @import("lifetime.zig");
+
+pub const panic = std.debug.no_panic;
+
+// Plain C
+
+export fn uring_open(setup: ?[*]u32) i32 {
+    const slot = table.claim() orelse return -sys.EMFILE;
+    const rc = slot.ring.open(setup orelse return -sys.EINVAL);
+    if (rc < 0) {
+        slot.free();
+        return rc;
+    }
+    return @intCast(slot.handle());
+}
+
+export fn uring_attach(handle: u32, memory: ?[*]align(8) u8) i32 {
+    const slot = table.find(handle) orelse return -sys.EBADF;
+    slot.ring.attach(memory orelse return -sys.EINVAL);
+    return 0;
+}
+
+export fn uring_turn(handle: u32) i32 {
+    const slot = table.find(handle) orelse return -sys.EBADF;
+    return slot.ring.turn();
+}
+
+export fn uring_arm(handle: u32) i32 {
+    const slot = table.find(handle) orelse return -sys.EBADF;
+    return slot.ring.arm();
+}
+
+export fn uring_disarm(handle: u32) i32 {
+    const slot = table.find(handle) orelse return -sys.EBADF;
+    slot.ring.waker.disarm();
+    return 0;
+}
+
+/// `handle` 0xffffffff: a call that needs no ring.
+export fn uring_register(handle: u32, opcode: u32, arg: ?*anyopaque, nr_args: u32) i32 {
+    const fd = if (handle == std.math.maxInt(u32)) -1 else (table.find(handle) orelse return -sys.EBADF).ring.fd;
+    return @intCast(sys.register(fd, opcode, @intFromPtr(arg), nr_args));
+}
+
+export fn uring_address(memory: ?*anyopaque) u64 {
+    return @intFromPtr(memory);
+}
+
+// Node-API
+
+export fn napi_register_module_v1(env: napi.Env, exports: napi.Value) napi.Value {
+    inline for (.{
+        .{ "open", napiOpen },
+        .{ "attach", napiAttach },
+        .{ "turn", napiTurn },
+        .{ "arm", napiArm },
+        .{ "disarm", napiDisarm },
+        .{ "register", napiRegister },
+        .{ "address", napiAddress },
+        .{ "adopt", napiAdopt },
+        .{ "startWaker", napiStartWaker },
+        .{ "setRef", napiSetRef },
+        .{ "close", napiClose },
+        .{ "mapPages", napiMapPages },
+        .{ "dropPages", napiDropPages },
+    }) |entry| {
+        var function: napi.Value = null;
+        if (napi.napi_create_function(env, entry[0], napi.auto_length, entry[1], null, &function) != napi.ok) return null;
+        if (napi.napi_set_named_property(env, exports, entry[0], function) != napi.ok) return null;
+    }
+    // The first hook to be added is the last to run: after the rings of this environment have been drained.
+    _ = napi.napi_add_env_cleanup_hook(env, regionsEnd, env);
+    return exports;
+}
+
+fn regionsEnd(env: ?*anyopaque) callconv(.c) void {
+    pages.dropOwnersOf(env);
+}
+
+fn Arguments(comptime count: usize) type {
+    return struct {
+        env: napi.Env,
+        values: [count]napi.Value,
+
+        fn get(env: napi.Env, info: napi.CallbackInfo) @This() {
+            var args = @This(){ .env = env, .values = @splat(null) };
+            var argc: usize = count;
+            _ = napi.napi_get_cb_info(env, info, &argc, &args.values, null, null);
+            return args;
+        }
+
+        fn int(args: *const @This(), index: usize) u32 {
+            var value: u32 = std.math.maxInt(u32);
+            _ = napi.napi_get_value_uint32(args.env, args.values[index], &value);
+            return value;
+        }
+
+        fn memory(args: *const @This(), index: usize) ?*anyopaque {
+            const value = args.values[index];
+            var data: ?*anyopaque = null;
+            var is = false;
+            if (napi.napi_is_typedarray(args.env, value, &is) == napi.ok and is) {
+                _ = napi.napi_get_typedarray_info(args.env, value, null, null, &data, null, null);
+            } else if (napi.napi_is_dataview(args.env, value, &is) == napi.ok and is) {
+                _ = napi.napi_get_dataview_info(args.env, value, null, &data, null, null);
+            } else if (napi.napi_is_arraybuffer(args.env, value, &is) == napi.ok and is) {
+                _ = napi.napi_get_arraybuffer_info(args.env, value, &data, null);
+            }
+            return data;
+        }
+    };
+}
+
+fn number(env: napi.Env, value: i32) napi.Value {
+    var result: napi.Value = null;
+    _ = napi.napi_create_int32(env, value, &result);
+    return result;
+}
+
+fn napiOpen(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
+    const args = Arguments(1).get(env, info);
+    return number(env, uring_open(@ptrCast(@alignCast(args.memory(0)))));
+}
+
+fn napiAttach(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
+    const args = Arguments(2).get(env, info);
+    return number(env, uring_attach(args.int(0), @ptrCast(@alignCast(args.memory(1)))));
+}
+
+fn napiTurn(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
+    const args = Arguments(1).get(env, info);
+    return number(env, uring_turn(args.int(0)));
+}
+
+fn napiArm(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
+    const args = Arguments(1).get(env, info);
+    return number(env, uring_arm(args.int(0)));
+}
+
+fn napiDisarm(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
+    const args = Arguments(1).get(env, info);
+    return number(env, uring_disarm(args.int(0)));
+}
+
+fn napiRegister(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
+    const args = Arguments(4).get(env, info);
+    return number(env, uring_register(args.int(0), args.int(1), args.memory(2), args.int(3)));
+}
+
+fn napiAddress(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
+    const args = Arguments(1).get(env, info);
+    var result: napi.Value = null;
+    // User addresses have at most 47 bits (48 on aarch64): exact in a double.
+    _ = napi.napi_create_double(env, @floatFromInt(@intFromPtr(args.memory(0))), &result);
+    return result;
+}
+
+fn napiAdopt(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
+    const args = Arguments(1).get(env, info);
+    const slot = table.find(args.int(0)) orelse return number(env, -sys.EBADF);
+    return number(env, lifetime.adopt(slot, env));
+}
+
+fn napiStartWaker(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
+    const args = Arguments(2).get(env, info);
+    const slot = table.find(args.int(0)) orelse return number(env, -sys.EBADF);
+    return number(env, lifetime.startWaker(slot, env, args.values[1]));
+}
+
+fn napiSetRef(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
+    const args = Arguments(2).get(env, info);
+    const slot = table.find(args.int(0)) orelse return number(env, -sys.EBADF);
+    lifetime.setRef(slot, env, args.int(1) == 1);
+    return number(env, 0);
+}
+
+/// close(handle, limit in ms)
+fn napiClose(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
+    const args = Arguments(2).get(env, info);
+    const slot = table.find(args.int(0)) orelse return number(env, -sys.EBADF);
+    return number(env, lifetime.close(slot, @as(u64, args.int(1)) * 1_000_000));
+}
+
+/// mapPages(size, flags, out: Uint32Array): an ArrayBuffer, or undefined; out[0] is the region's id, out[1] the errno.
+fn napiMapPages(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
+    const args = Arguments(3).get(env, info);
+    var size: f64 = 0;
+    _ = napi.napi_get_value_double(env, args.values[0], &size);
+    const flags = args.int(1);
+    const out: [*]u32 = @ptrCast(@alignCast(args.memory(2) orelse return null));
+    const options = pages.Options{ .huge = flags & 1 != 0, .guard = flags & 2 != 0 };
+    switch (pages.map(@intFromFloat(size), options, env)) {
+        .errno => |errno| out[1] = @intCast(errno),
+        .pages => |got| {
+            const hint: ?*anyopaque = @ptrFromInt(@as(usize, got.id) + 1);
+            var buffer: napi.Value = null;
+            const status = napi.napi_create_external_arraybuffer(
+                env,
+                got.memory,
+                @intFromFloat(size),
+                bufferFinalized,
+                hint,
+                &buffer,
+            );
+            out[0] = got.id;
+            if (status == napi.ok) return buffer;
+            pages.dropBuffer(got.id);
+            pages.dropOwner(got.id);
+            // A host without external buffers (Electron): the caller falls back on memory of its own.
+            out[1] = sys.EPERM;
+        },
+    }
+    return null;
+}
+
+fn bufferFinalized(_: napi.Env, _: ?*anyopaque, hint: ?*anyopaque) callconv(.c) void {
+    pages.dropBuffer(@intCast(@intFromPtr(hint) - 1));
+}
+
+fn napiDropPages(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
+    const args = Arguments(1).get(env, info);
+    pages.dropOwner(args.int(0));
+    return number(env, 0);
+}

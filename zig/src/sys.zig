@@ -1,0 +1,150 @@
+//! The system calls that the core makes, without libc. Each gives the kernel's own answer: a result, or −errno.
+
+const std = @import("std");
+const linux = std.os.linux;
+const abi = @import("abi.zig");
+
+pub const EPERM = 1;
+pub const EINTR = 4;
+pub const EBADF = 9;
+pub const EAGAIN = 11;
+pub const ENOMEM = 12;
+pub const EBUSY = 16;
+pub const EINVAL = 22;
+pub const EMFILE = 24;
+pub const ENOSYS = 38;
+pub const ETIME = 62;
+pub const EALREADY = 114;
+
+fn answer(rc: usize) isize {
+    return @bitCast(rc);
+}
+
+pub fn setup(entries: u32, params: *abi.Params) isize {
+    return answer(linux.syscall2(.io_uring_setup, entries, @intFromPtr(params)));
+}
+
+pub fn enter(fd: i32, to_submit: u32, min_complete: u32, flags: u32, arg: usize, arg_size: usize) isize {
+    const fd_word: usize = @bitCast(@as(isize, fd));
+    return answer(linux.syscall6(.io_uring_enter, fd_word, to_submit, min_complete, flags, arg, arg_size));
+}
+
+pub fn register(fd: i32, opcode: u32, arg: usize, nr_args: u32) isize {
+    const fd_word: usize = @bitCast(@as(isize, fd));
+    return answer(linux.syscall4(.io_uring_register, fd_word, opcode, arg, nr_args));
+}
+
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const MAP_SHARED = 0x01;
+const MAP_PRIVATE = 0x02;
+const MAP_ANONYMOUS = 0x20;
+const MAP_POPULATE = 0x8000;
+const MAP_HUGETLB = 0x40000;
+const MADV_DONTFORK = 10;
+const MADV_HUGEPAGE = 14;
+
+fn map(len: usize, prot: usize, flags: usize, fd: i32, off: u64) isize {
+    const fd_word: usize = @bitCast(@as(isize, fd));
+    return answer(linux.syscall6(.mmap, 0, len, prot, flags, fd_word, off));
+}
+
+pub fn failed(rc: isize) bool {
+    return rc < 0 and rc > -4096;
+}
+
+/// Maps a region of the ring. A forked child must not inherit it: it could submit into its parent's ring.
+pub fn mapRing(fd: i32, len: usize, off: u64) isize {
+    const rc = map(len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, off);
+    if (!failed(rc)) _ = linux.syscall3(.madvise, @bitCast(rc), len, MADV_DONTFORK);
+    return rc;
+}
+
+pub const PageKind = enum { small, huge };
+
+/// Maps zeroed, page-aligned, populated memory of this process alone.
+pub fn mapPages(len: usize, kind: PageKind) isize {
+    const base = MAP_PRIVATE | MAP_ANONYMOUS;
+    if (kind == .huge) {
+        const rc = map(len, PROT_READ | PROT_WRITE, base | MAP_HUGETLB | MAP_POPULATE, -1, 0);
+        if (!failed(rc)) return rc;
+        // No reserved huge pages (vm.nr_hugepages): ask for transparent ones instead.
+        const plain = map(len, PROT_READ | PROT_WRITE, base, -1, 0);
+        if (!failed(plain)) _ = linux.syscall3(.madvise, @bitCast(plain), len, MADV_HUGEPAGE);
+        return plain;
+    }
+    return map(len, PROT_READ | PROT_WRITE, base | MAP_POPULATE, -1, 0);
+}
+
+/// Makes pages that fault on any access.
+pub fn protectNone(addr: usize, len: usize) isize {
+    return answer(linux.syscall3(.mprotect, addr, len, 0));
+}
+
+pub fn unmap(addr: usize, len: usize) void {
+    _ = linux.syscall2(.munmap, addr, len);
+}
+
+pub fn close(fd: i32) void {
+    _ = linux.syscall1(.close, @bitCast(@as(isize, fd)));
+}
+
+const EFD_CLOEXEC = 0o2000000;
+const EFD_NONBLOCK = 0o4000;
+
+pub fn eventfd() isize {
+    return answer(linux.syscall2(.eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+/// Takes whatever an eventfd has counted. Does not block.
+pub fn eventfdTake(fd: i32) void {
+    var count: u64 = 0;
+    _ = linux.syscall3(.read, @bitCast(@as(isize, fd)), @intFromPtr(&count), 8);
+}
+
+pub fn eventfdAdd(fd: i32) void {
+    const one: u64 = 1;
+    _ = linux.syscall3(.write, @bitCast(@as(isize, fd)), @intFromPtr(&one), 8);
+}
+
+const PollFd = extern struct { fd: i32, events: i16, revents: i16 };
+const POLLIN = 1;
+
+/// Sleeps until `fd` is readable, or a signal comes.
+pub fn pollIn(fd: i32) void {
+    var entry = PollFd{ .fd = fd, .events = POLLIN, .revents = 0 };
+    _ = linux.syscall5(.ppoll, @intFromPtr(&entry), 1, 0, 0, 8);
+}
+
+const FUTEX_WAIT_PRIVATE = 128;
+const FUTEX_WAKE_PRIVATE = 129;
+
+pub fn futexWait(word: *const u32, expected: u32) void {
+    _ = linux.syscall4(.futex, @intFromPtr(word), FUTEX_WAIT_PRIVATE, expected, 0);
+}
+
+pub fn futexWake(word: *const u32) void {
+    _ = linux.syscall3(.futex, @intFromPtr(word), FUTEX_WAKE_PRIVATE, 1);
+}
+
+/// Blocks all signals in this thread; gives the mask to restore. The kernel's sigset is 8 bytes on both architectures.
+pub fn blockSignals() u64 {
+    const all: u64 = ~@as(u64, 0);
+    var old: u64 = 0;
+    _ = linux.syscall4(.rt_sigprocmask, 2, @intFromPtr(&all), @intFromPtr(&old), 8);
+    return old;
+}
+
+pub fn restoreSignals(old: u64) void {
+    _ = linux.syscall4(.rt_sigprocmask, 2, @intFromPtr(&old), 0, 8);
+}
+
+pub fn monotonicNs() u64 {
+    var ts = abi.Timespec{ .sec = 0, .nsec = 0 };
+    _ = linux.syscall2(.clock_gettime, 1, @intFromPtr(&ts));
+    return @as(u64, @intCast(ts.sec)) * 1_000_000_000 + @as(u64, @intCast(ts.nsec));
+}
+
+pub fn warn(text: []const u8) void {
+    _ = linux.syscall3(.write, 2, @intFromPtr(text.ptr), text.len);
+}

@@ -1,0 +1,5 @@
+test {
+    _ = @import("ring_test.zig");
+    _ = @import("pages_test.zig");
+    _ = @import("waker_test.zig");
+}

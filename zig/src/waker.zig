@@ -1,0 +1,96 @@
+//! The waker: one native thread a ring. It sleeps until JavaScript arms it, then until the ring's eventfd has counted
+//! a completion, then notifies once, and sleeps until it is armed again. So never two notifications are under way,
+//! and an idle ring costs nothing. It never touches JavaScript's memory, nor the ring's.
+
+const std = @import("std");
+const abi = @import("abi.zig");
+const sys = @import("sys.zig");
+
+/// Taken from the host process, not linked: a thread made by a bare clone would have no thread-locals of the host's
+/// libc, and the host's libc is glibc in one place and musl in another.
+extern fn pthread_create(thread: *usize, attr: ?*const anyopaque, start: *const fn (?*anyopaque) callconv(.c) ?*anyopaque, arg: ?*anyopaque) c_int;
+extern fn pthread_join(thread: usize, result: ?*?*anyopaque) c_int;
+
+const awake: u32 = 0; // JavaScript runs; the thread may be in poll, or on its way to sleep
+const asleep: u32 = 1; // JavaScript runs; the thread is in futexWait
+const armed: u32 = 2; // JavaScript waits for a notification
+const stopped: u32 = 3;
+
+pub const Waker = struct {
+    eventfd: i32 = -1,
+    state: u32 = awake,
+    thread: usize = 0,
+    running: bool = false,
+    notify: *const fn (context: ?*anyopaque) bool = undefined,
+    context: ?*anyopaque = null,
+
+    /// Makes the eventfd, registers it with the ring, starts the thread. Gives 0 or −errno. `notify` is called on the
+    /// thread; when it gives false the receiver is gone, and it is never called again.
+    pub fn start(w: *Waker, ring_fd: i32, notify: *const fn (?*anyopaque) bool, context: ?*anyopaque) i32 {
+        const fd = sys.eventfd();
+        if (fd < 0) return @intCast(fd);
+        w.eventfd = @intCast(fd);
+        const rc = sys.register(ring_fd, abi.REGISTER_EVENTFD, @intFromPtr(&w.eventfd), 1);
+        if (rc < 0) {
+            w.closeEventfd();
+            return @intCast(rc);
+        }
+        w.notify = notify;
+        w.context = context;
+        w.state = awake;
+        // The thread inherits the mask: signals are for the host's own threads.
+        const mask = sys.blockSignals();
+        const failed = pthread_create(&w.thread, null, run, w);
+        sys.restoreSignals(mask);
+        if (failed != 0) {
+            _ = sys.register(ring_fd, abi.UNREGISTER_EVENTFD, 0, 0);
+            w.closeEventfd();
+            return -failed;
+        }
+        w.running = true;
+        return 0;
+    }
+
+    /// Ends the thread and waits for it. After this `notify` is not called any more.
+    pub fn stop(w: *Waker) void {
+        if (!w.running) return;
+        const before = @atomicRmw(u32, &w.state, .Xchg, stopped, .acq_rel);
+        if (before == asleep) sys.futexWake(&w.state);
+        sys.eventfdAdd(w.eventfd);
+        _ = pthread_join(w.thread, null);
+        w.running = false;
+        w.closeEventfd();
+    }
+
+    fn closeEventfd(w: *Waker) void {
+        sys.close(w.eventfd);
+        w.eventfd = -1;
+    }
+
+    pub fn arm(w: *Waker) void {
+        // acq_rel: pairs with the thread's exchange in `run`; what was armed for is seen by the notification.
+        const before = @atomicRmw(u32, &w.state, .Xchg, armed, .acq_rel);
+        if (before == asleep) sys.futexWake(&w.state);
+    }
+
+    /// JavaScript runs again by itself. A notification that is already under way still arrives, and finds nothing.
+    pub fn disarm(w: *Waker) void {
+        _ = @cmpxchgStrong(u32, &w.state, armed, awake, .acq_rel, .monotonic);
+    }
+
+    fn run(arg: ?*anyopaque) callconv(.c) ?*anyopaque {
+        const w: *Waker = @ptrCast(@alignCast(arg.?));
+        while (true) {
+            switch (@atomicLoad(u32, &w.state, .acquire)) {
+                stopped => return null,
+                armed => {
+                    sys.pollIn(w.eventfd);
+                    const before = @cmpxchgStrong(u32, &w.state, armed, awake, .acq_rel, .monotonic);
+                    if (before == null and !w.notify(w.context)) return null;
+                },
+                awake => _ = @cmpxchgStrong(u32, &w.state, awake, asleep, .acq_rel, .monotonic),
+                else => sys.futexWait(&w.state, asleep),
+            }
+        }
+    }
+};
