@@ -1,0 +1,3 @@
+/** `startup_empty`: nothing: what starting and ending the runtime costs by itself. */
+
+export {};
