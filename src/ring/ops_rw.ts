@@ -11,6 +11,7 @@ import { type Scratch, takeScratch } from "../memory/scratch.ts";
 import { checkFd, checkFlags, checkInteger, lengthOf, type Offset, shown, toOffset } from "./arguments.ts";
 import { bytesAddress, type OpOptions, RingBase } from "./base.ts";
 import { NO_FD } from "./engine.ts";
+import { RingClosedError } from "./errors.ts";
 import { Registrations } from "./registrations.ts";
 
 /** Options of operations that read or write. */
@@ -216,8 +217,10 @@ export class RwOps extends RingBase {
    * the `ring` option is registered already.
    *
    * @throws {UringError} ENOMEM: the memory may not be locked (`ulimit -l`)
+   * @throws {RingClosedError} when the ring is closed
    */
   registerPool(pool: BufferPool): void {
+    if (this.engine.closed) throw new RingClosedError("registerPool");
     this.registrations.add(pool.region, pool.stride);
   }
 
