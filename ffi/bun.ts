@@ -1,86 +1,67 @@
 /**
- * The core under Bun: hot calls through `bun:ffi`, waking and lifetime through Node-API.
+ * The core under Bun: the hottest calls through `bun:ffi`, the others, waking and lifetime through Node-API.
  *
  * @module
  */
 
-import process from "node:process";
-import { napiDoor } from "./node.ts";
+import { nodeProcess } from "./host.ts";
+import type { Libc } from "./memfd.ts";
+import { napiDoor, withFastDoor } from "./node.ts";
 import type { CoreSource, Native } from "./native.ts";
+
+// deno-lint-ignore no-explicit-any
+type Symbols = Record<string, (...args: any[]) => any>;
 
 /** What is used of `bun:ffi`. Its own type package redeclares Node's globals and can't stand beside Deno's. */
 interface BunFfi {
-  dlopen(path: string, symbols: Record<string, { args: readonly string[]; returns: string }>): {
-    // deno-lint-ignore no-explicit-any
-    symbols: Record<string, (...args: any[]) => any>;
-  };
-}
-
-function bunFfi(): BunFfi {
-  const { createRequire } = process.getBuiltinModule("node:module");
-  // Put together, so that no bundler or module graph of another runtime looks for it.
-  return createRequire(import.meta.url)("bun:" + "ffi") as BunFfi;
+  dlopen(
+    path: string,
+    symbols: Record<string, { args: readonly string[]; returns: string }>,
+  ): { symbols: Symbols };
 }
 
 /** Bun unloads a library when the object that `dlopen` gave is collected. */
 const kept: unknown[] = [];
 
-function open(path: string, symbols: Record<string, { args: readonly string[]; returns: string }>): Symbols {
-  const library = bunFfi().dlopen(path, symbols);
+function open(path: string, symbols: Parameters<BunFfi["dlopen"]>[1]): Symbols {
+  // Not imported: no bundler or module graph of another runtime may look for it.
+  const ffi = nodeProcess().getBuiltinModule("bun:ffi") as unknown as BunFfi;
+  const library = ffi.dlopen(path, symbols);
   kept.push(library);
   return library.symbols;
 }
 
-// deno-lint-ignore no-explicit-any
-type Symbols = Record<string, (...args: any[]) => any>;
-
-/** Opens both doors of the core at `source.path`. */
-export function openInBun(source: CoreSource): Native {
-  const symbols = open(source.path, {
-    uring_open: { args: ["ptr"], returns: "i32" },
-    uring_attach: { args: ["u32", "ptr"], returns: "i32" },
-    uring_turn: { args: ["u32"], returns: "i32" },
-    uring_arm: { args: ["u32"], returns: "i32" },
-    uring_disarm: { args: ["u32"], returns: "i32" },
-    uring_register: { args: ["u32", "u32", "ptr", "u32"], returns: "i32" },
-    uring_address: { args: ["ptr"], returns: "u64" },
+/** Opens both doors of the core at `path`. */
+export function openInBun(source: CoreSource, path: string): Native {
+  return withFastDoor(napiDoor(path), { runtime: "bun", source }, () => {
+    const symbols = open(path, {
+      // int32_t uring_turn(uint32_t handle)
+      uring_turn: { args: ["u32"], returns: "i32" },
+      // uint64_t uring_address(void *memory): a number where it fits 53 bits, and it does
+      uring_address: { args: ["ptr"], returns: "u64_fast" },
+    });
+    return { turn: symbols["uring_turn"] as Native["turn"], address: symbols["uring_address"] as Native["address"] };
   });
-  const napi = napiDoor(source.path);
-  const address = symbols["uring_address"]!;
-  return {
-    runtime: "bun",
-    source,
-    open: symbols["uring_open"] as Native["open"],
-    attach: symbols["uring_attach"] as Native["attach"],
-    turn: symbols["uring_turn"] as Native["turn"],
-    arm: symbols["uring_arm"] as Native["arm"],
-    disarm: symbols["uring_disarm"] as Native["disarm"],
-    register: symbols["uring_register"] as Native["register"],
-    address: (view) => Number(address(view)),
-    adopt: napi.adopt,
-    startWaker: napi.startWaker,
-    setRef: napi.setRef,
-    close: napi.close,
-    mapPages: napi.mapPages,
-    dropPages: napi.dropPages,
-  };
 }
 
-/** Writes bytes into a memory file with the host's own libc, and gives its path. */
-export function memfdInBun(bytes: Uint8Array): string {
+/** The host's own libc. */
+export function libcInBun(): Libc {
   const symbols = openLibc();
-  const fd = symbols["memfd_create"]!(new TextEncoder().encode("uring\0"), 1) as number;
-  if (fd < 0) throw new Error("memfd_create failed");
-  if (Number(symbols["write"]!(fd, bytes, bytes.length)) !== bytes.length) {
-    throw new Error("the memory file could not be written");
-  }
-  return `/proc/self/fd/${fd}`;
+  return {
+    memfdCreate: symbols["memfd_create"] as Libc["memfdCreate"],
+    write: (fd, bytes) => Number(symbols["write"]!(fd, bytes, bytes.length)),
+    readlink: (path, target) => Number(symbols["readlink"]!(path, target, target.length)),
+  };
 }
 
 function openLibc(): Symbols {
   const symbols = {
+    // int memfd_create(const char *name, unsigned int flags)
     memfd_create: { args: ["ptr", "u32"], returns: "i32" },
+    // ssize_t write(int fd, const void *buf, size_t count)
     write: { args: ["i32", "ptr", "usize"], returns: "i64" },
+    // ssize_t readlink(const char *path, char *buf, size_t size)
+    readlink: { args: ["ptr", "ptr", "usize"], returns: "i64" },
   };
   try {
     return open("libc.so.6", symbols);

@@ -1,5 +1,5 @@
 /**
- * Finds the core and opens it in this runtime. The only file that knows which runtime this is.
+ * Finds the core and opens it in this runtime.
  *
  * In this order: the path in `URING_CORE`; the file beside this module (npm, a git checkout); a memory file (where FFI
  * is not scoped to a path: no file is written, and a noexec /tmp does not matter); a file in the user's cache.
@@ -7,12 +7,14 @@
  * @module
  */
 
-import process from "node:process";
-import { memfdInBun, openInBun } from "./bun.ts";
+import { libcInBun, openInBun } from "./bun.ts";
 import { cachedCore } from "./cache.ts";
 import * as aarch64 from "./core_aarch64.ts";
 import * as x86_64 from "./core_x86_64.ts";
-import { memfdInDeno, openInDeno } from "./deno.ts";
+import { libcInDeno, openInDeno } from "./deno.ts";
+import { elfFault } from "./elf.ts";
+import { architecture, environment, fileBytes, fileSize, granted, platform, runtime } from "./host.ts";
+import { memoryFile } from "./memfd.ts";
 import type { CoreSource, Native } from "./native.ts";
 import { openInNode } from "./node.ts";
 
@@ -41,7 +43,7 @@ export function load(): Native {
   if (loaded !== undefined) return loaded;
   if (failure !== undefined) throw failure;
   try {
-    loaded = openFirst();
+    loaded = openFirst(coreForThisMachine());
   } catch (error) {
     failure = error;
     throw error;
@@ -49,103 +51,145 @@ export function load(): Native {
   return loaded;
 }
 
-type Runtime = Native["runtime"];
-
-/** Which runtime this is. */
-export function runtimeName(): Runtime {
-  if (typeof Deno !== "undefined" && typeof Deno.dlopen === "function") return "deno";
-  if ("bun" in process.versions) return "bun";
-  return "node";
+/** A core that was compiled into this package. */
+interface Core {
+  readonly name: string;
+  readonly sha256: string;
+  readonly size: number;
+  readonly base64: string;
 }
 
-function coreForThisMachine(): { arch: string; core: { sha256: string; base64: string } } {
-  if (process.platform !== "linux") {
+/** Where a core may be loaded from. `path` is what the loader is given, which is not always what people are shown. */
+interface Candidate {
+  readonly source: CoreSource;
+  readonly path: string;
+}
+
+const CORES: Record<string, Omit<Core, "name">> = { x86_64, aarch64 };
+
+function coreForThisMachine(): Core {
+  if (platform() !== "linux") {
     throw new LoadError(
-      `io_uring is a facility of Linux; this is ${process.platform}`,
+      `io_uring is a facility of Linux; this is ${platform()}`,
       "run on Linux 6.1 or newer: a server, a virtual machine, WSL 2, or a container with io_uring allowed",
     );
   }
-  if (process.arch === "x64") return { arch: "x86_64", core: x86_64 };
-  if (process.arch === "arm64") return { arch: "aarch64", core: aarch64 };
+  const arch = architecture();
+  const core = CORES[arch];
+  if (core === undefined) {
+    throw new LoadError(`there is no core for ${arch}`, "run on x86_64 or aarch64: the library has a core for these");
+  }
+  const { sha256, size, base64 } = core;
+  return { name: `uring-linux-${arch}.so`, sha256, size, base64 };
+}
+
+function openFirst(core: Core): Native {
+  const named = environment("URING_CORE");
+  if (named) return openNamed(named);
+
+  const beside = fileBeside(core);
+  if (!mayLoad(beside)) throw notPermitted(core, beside);
+  const reasons: string[] = [];
+  for (const find of [() => checkSize(beside, core), () => inMemory(core), () => inCache(core)]) {
+    try {
+      const candidate = find();
+      if (candidate !== undefined) return open(candidate);
+    } catch (error) {
+      reasons.push(messageOf(error));
+    }
+  }
   throw new LoadError(
-    `there is no core for ${process.arch}`,
-    "run on x86_64 or aarch64, or build zig/ for this machine and name the file in URING_CORE",
+    `the core could not be loaded: ${reasons.join("; ")}`,
+    `set URING_CORE to the path of ${core.name}, on a file system that allows execution`,
   );
 }
 
-function openFirst(): Native {
-  const runtime = runtimeName();
-  const { arch, core } = coreForThisMachine();
-  const named = environment(runtime, "URING_CORE");
-  if (named) return openCore(runtime, { how: "env", path: named });
-
-  const reasons: string[] = [];
-  for (const find of [besideModule, memoryFile, cacheFile]) {
-    try {
-      const source = find(runtime, arch, core);
-      if (source !== undefined) return openCore(runtime, source);
-    } catch (error) {
-      reasons.push(error instanceof Error ? error.message : String(error));
-      if (isPermissionError(error)) break;
-    }
-  }
-  const fix = runtime === "deno"
-    ? "run deno with --allow-ffi, or --allow-ffi=PATH and URING_CORE=PATH naming uring-linux-" + arch + ".so"
-    : "set URING_CORE to the path of uring-linux-" + arch + ".so";
-  throw new LoadError(`the core could not be loaded: ${reasons.join("; ")}`, fix);
-}
-
-function openCore(runtime: Runtime, source: CoreSource): Native {
+function open({ source, path }: Candidate): Native {
   try {
-    if (runtime === "deno") return openInDeno(source);
-    if (runtime === "bun") return openInBun(source);
-    return openInNode(source);
+    if (runtime === "deno") return openInDeno(source, path);
+    if (runtime === "bun") return openInBun(source, path);
+    return openInNode(source, path);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const fix = isPermissionError(error)
-      ? `run deno with --allow-ffi, or with --allow-ffi=${source.path}`
-      : "check that the file is the core of this version and of this machine's architecture";
-    throw new LoadError(`${source.path} (${source.how}): ${message}`, fix, error);
+    throw new Error(`${source.path} (${source.how}): ${messageOf(error)}`, { cause: error });
   }
 }
 
-function isPermissionError(error: unknown): boolean {
-  const cause = error instanceof LoadError ? error.cause : error;
-  return cause instanceof Error && (cause.name === "NotCapable" || cause.name === "PermissionDenied");
-}
+// URING_CORE
 
-function environment(runtime: Runtime, name: string): string | undefined {
-  // Asking without permission would prompt on a terminal.
-  if (runtime === "deno" && !granted({ name: "env", variable: name })) return undefined;
-  return process.env[name];
-}
-
-function granted(descriptor: Deno.PermissionDescriptor): boolean {
-  return Deno.permissions.querySync(descriptor).state === "granted";
-}
-
-function besideModule(runtime: Runtime, arch: string): CoreSource | undefined {
-  const url = new URL(`./uring-linux-${arch}.so`, import.meta.url);
-  if (url.protocol !== "file:") return undefined;
-  const path = decodeURIComponent(url.pathname);
-  if (runtime === "deno" && !granted({ name: "read", path })) {
-    // Whether it exists can't be asked; whether it may be loaded can.
-    return granted({ name: "ffi", path }) && !granted({ name: "ffi" }) ? { how: "file", path } : undefined;
+/** What somebody has named is taken, or refused: nothing else is tried. */
+function openNamed(path: string): Native {
+  const absolute = "URING_CORE must be an absolute path, or one that begins with ./";
+  if (!path.includes("/")) throw new LoadError(`URING_CORE is ${path}, which the loader would search for`, absolute);
+  if (!granted({ name: "ffi", path })) {
+    throw new LoadError(
+      `Deno has not been allowed to load ${path}, which URING_CORE names`,
+      `run deno with --allow-ffi=${path}`,
+    );
   }
-  return process.getBuiltinModule("node:fs").existsSync(path) ? { how: "file", path } : undefined;
+  const bytes = fileBytes(path);
+  const fault = bytes === undefined ? undefined : elfFault(bytes, architecture());
+  const fix = "set URING_CORE to a core of this version, built for this machine; or unset it";
+  if (fault !== undefined) throw new LoadError(`${path} (URING_CORE) ${fault}`, fix);
+  try {
+    return open({ source: { how: "env", path }, path });
+  } catch (error) {
+    throw new LoadError(messageOf(error), fix, error);
+  }
 }
 
-function memoryFile(runtime: Runtime, _arch: string, core: { base64: string }): CoreSource | undefined {
-  if (runtime === "node") return undefined; // has no FFI to make one with
-  if (runtime === "deno" && !granted({ name: "ffi" })) return undefined;
-  const bytes = decode(core.base64);
-  return { how: "memfd", path: runtime === "deno" ? memfdInDeno(bytes) : memfdInBun(bytes) };
+// The file beside this module
+
+function fileBeside(core: Core): string | undefined {
+  const base = import.meta.url as string | undefined; // a bundle of CommonJS has none
+  return base?.startsWith("file:") ? decodeURIComponent(new URL(core.name, base).pathname) : undefined;
 }
 
-function cacheFile(_runtime: Runtime, _arch: string, core: { base64: string; sha256: string }): CoreSource {
-  return { how: "cache", path: cachedCore(decode(core.base64), core.sha256) };
+/** A file of another size is another version's, or was cut short: to map that would end the process with SIGBUS. */
+function checkSize(path: string | undefined, core: Core): Candidate | undefined {
+  if (path === undefined || !granted({ name: "ffi", path })) return undefined;
+  const size = fileSize(path);
+  if (size === undefined && granted({ name: "read", path })) return undefined;
+  if (size !== undefined && size !== core.size) {
+    throw new Error(`${path} is not this version's core: it has ${size} bytes, not ${core.size}`);
+  }
+  return { source: { how: "file", path }, path };
 }
 
-function decode(base64: string): Uint8Array<ArrayBuffer> {
+// From the base64 in this package
+
+function inMemory(core: Core): Candidate | undefined {
+  if (runtime === "node" || !granted({ name: "ffi" })) return undefined; // no FFI to make one with
+  const libc = runtime === "deno" ? libcInDeno() : libcInBun();
+  const path = memoryFile(libc, core.sha256, () => decode(core));
+  return { source: { how: "memfd", path }, path };
+}
+
+function inCache(core: Core): Candidate | undefined {
+  if (!granted({ name: "ffi" })) return undefined; // whoever names paths names that in URING_CORE
+  const { path, descriptorPath } = cachedCore(core, () => decode(core));
+  return { source: { how: "cache", path }, path: descriptorPath };
+}
+
+function decode({ base64 }: Core): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+}
+
+// Permissions, which only Deno has
+
+function mayLoad(beside: string | undefined): boolean {
+  return granted({ name: "ffi" }) || (beside !== undefined && granted({ name: "ffi", path: beside }));
+}
+
+function notPermitted(core: Core, beside: string | undefined): LoadError {
+  const scoped = beside !== undefined
+    ? `--allow-ffi=${beside}`
+    : `a copy of ${core.name}, named twice: --allow-ffi=PATH --allow-env=URING_CORE, and URING_CORE=PATH`;
+  return new LoadError(
+    "Deno has not been allowed to load native code",
+    `run deno with --allow-ffi, or for no more than this library with ${scoped}`,
+  );
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,9 @@
-// Builds dist/ for Node: every source transpiled to a file of its own in the same layout, declarations for what the
-// package exports, the compiled cores beside the JavaScript that loads them. Does nothing when nothing changed.
+// Builds dist/: every source transpiled to a file of its own in the same layout, declarations for what the package
+// exports, the compiled cores beside the JavaScript that loads them. Does nothing when nothing changed.
+//
+// The entry points that open rings are then bundled, in place: as forty files they take Node 30 ms to load, as two 6.
+// What they share is one file, beside the cores: buffers of one entry point are known to the other. The package holds
+// the bundles; the single files below them are for tests.
 //
 //   node scripts/build.mjs [--no-types] [--quiet]
 import { createHash } from "node:crypto";
@@ -16,12 +20,15 @@ import {
 } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import process from "node:process";
+import { build as bundle } from "esbuild";
 import { complaint, run } from "./processes.mjs";
 import { ROOT } from "./runtimes.mjs";
 
 const DIST = join(ROOT, "dist");
 const TSC = join(ROOT, "node_modules", "typescript", "bin", "tsc");
 const SHEBANG = "#!/usr/bin/env node\n";
+/** The rest of the package's entry points, data and commands, reach rings through these alone. */
+const BUNDLED = ["mod.ts", "src/ring/raw.ts"];
 
 /**
  * @typedef {object} Product one kind of output, made by one run of tsc
@@ -84,7 +91,12 @@ async function make(product) {
   const problem = complaint(outcome);
   if (problem) throw new Error(`tsc -p ${product.config}: ${problem}\n${outcome.output}`);
   removeStale(product, new Set(sources.map((path) => join(DIST, path.replace(/\.ts$/, product.extension)))));
-  if (product === SCRIPTS) finishCommands();
+  if (product === SCRIPTS) {
+    await bundleEntryPoints();
+    finishCommands();
+  } else {
+    nameLibraries();
+  }
   writeFileSync(stamp, value);
   return true;
 }
@@ -94,6 +106,30 @@ function removeStale(product, made) {
   for (const path of filesBelow("dist")) {
     const full = join(ROOT, path);
     if (path.endsWith(product.extension) && !made.has(full)) rmSync(full);
+  }
+}
+
+async function bundleEntryPoints() {
+  await bundle({
+    entryPoints: BUNDLED.map((path) => join(ROOT, path)),
+    outdir: DIST,
+    outbase: ROOT,
+    allowOverwrite: true,
+    bundle: true,
+    splitting: true,
+    chunkNames: "ffi/shared-[hash]",
+    format: "esm",
+    platform: "node",
+    target: "es2022",
+    logLevel: "warning",
+  });
+}
+
+/** `using` needs declarations that not every project's target includes; the registry of Deno refuses this in sources. */
+function nameLibraries() {
+  for (const path of BUNDLED) {
+    const full = join(DIST, path.replace(/\.ts$/, ".d.ts"));
+    writeFileSync(full, `/// <reference lib="esnext.disposable" />\n${readFileSync(full, "utf8")}`);
   }
 }
 

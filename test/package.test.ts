@@ -12,7 +12,7 @@ function npmExport(source: string): Record<string, string> {
   const built = source.replace("./", "./dist/").replace(/\.ts$/, "");
   return {
     types: `${built}.d.ts`,
-    bun: source,
+    bun: `${built}.js`,
     deno: `${built}.js`,
     node: `${built}.js`,
     default: `${built}.js`,

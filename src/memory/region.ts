@@ -6,8 +6,8 @@
  */
 
 import { load } from "../../ffi/load.ts";
+import { environment } from "../../ffi/host.ts";
 import { PAGES } from "../../ffi/native.ts";
-import process from "node:process";
 import { setHome } from "./address.ts";
 
 const PAGE = 4096;
@@ -65,9 +65,5 @@ function unmappedRegion(size: number): Region {
 }
 
 function guarded(): boolean {
-  try {
-    return process.env["URING_GUARD"] === "1";
-  } catch {
-    return false; // no permission to ask
-  }
+  return environment("URING_GUARD") === "1";
 }

@@ -81,8 +81,14 @@ export function encodePath(path: Path, name: string, emptyAllowed: boolean): Uin
 function pathBytes(path: Path, name: string): Uint8Array {
   if (typeof path === "string") return encoder.encode(path);
   if (path instanceof Uint8Array) return path;
-  if (path instanceof URL && path.protocol === "file:") return encoder.encode(decodeURIComponent(path.pathname));
+  if (path instanceof URL && path.protocol === "file:") return encoder.encode(pathText(path));
   throw new TypeError(`${name} must be a string, a Uint8Array or a file: URL`);
+}
+
+/** A path as text, for messages. */
+export function pathText(path: Path): string {
+  if (typeof path === "string") return path;
+  return path instanceof URL ? decodeURIComponent(path.pathname) : new TextDecoder().decode(path);
 }
 
 /** Takes a piece and writes the path there, with its NUL. `extra` bytes are left free before it. */

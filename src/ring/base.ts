@@ -79,13 +79,16 @@ export class RingBase {
     encode: (words: Int32Array, at: number) => void,
   ): Promise<T> {
     const { engine } = this;
-    const { op, fd = NO_FD, home = null, scratch = null, extra = null } = operation;
+    const { op, fd = NO_FD, home = null, scratch = null } = operation;
+    const extra = options?.fixedFile ? { ...operation.extra, fixedFile: true } : operation.extra ?? null;
     let flags: number;
     let at: number;
     const { signal, timeout, personality = 0 } = options ?? NO_OPTIONS;
     try {
       flags = options === undefined ? 0 : checkOptions(options);
       if (signal?.aborted) {
+        // What follows in a chain must not run without it.
+        if (engine.building) throw signal.reason;
         giveBack(scratch, extra);
         return Promise.reject(signal.reason);
       }

@@ -7,9 +7,9 @@
  * @module
  */
 
-import process from "node:process";
-import { AT, IORING_ASYNC_CANCEL, IORING_CQE_F, IOSQE } from "../abi/constants.ts";
+import { AT, IORING_ASYNC_CANCEL, IORING_CQE_F, IORING_REGISTER, IORING_SETUP, IOSQE } from "../abi/constants.ts";
 import { prepCancel } from "../abi/encode.ts";
+import { warn } from "../../ffi/host.ts";
 import type { Home } from "../memory/address.ts";
 import { giveScratch, type Scratch } from "../memory/scratch.ts";
 import { Core, STATE, TURN } from "./core.ts";
@@ -26,6 +26,8 @@ export interface Extra {
   ended?: () => void;
   path?: string | undefined;
   dest?: string | undefined;
+  /** The fd is a slot of the registered files. */
+  fixedFile?: boolean;
   /** Buffers beyond the first: a readv's. */
   homes?: readonly Home[];
   /** Further scratch memory. */
@@ -81,6 +83,9 @@ export class Engine {
   #wakerStarted = false;
   #keptAlive = false;
   #wantsRef = true;
+  /** The next turn waits for the event loop. */
+  #yielding = false;
+  /** Completions and turns since the clock was looked at, and when the event loop last had its turn; −1: not known. */
   #spent = 0;
   #windowStart = -1;
   #closing: Promise<void> | undefined;
@@ -90,12 +95,19 @@ export class Engine {
   #chainFlag = 0;
   /** How many SQEs at the end of what is staged belong to a chain that is still open. */
   #chainSize = 0;
+  /** Promises made from those of the open chain. */
+  readonly #derived: Promise<unknown>[] = [];
+  /** Cancellations that wait for a chain to be complete: staged now, they would become part of it. */
+  readonly #cancelsWaiting: (() => void)[] = [];
+  /** Whether an operation with IO_DRAIN was ever staged: what comes after one waits, cancellations too. */
+  #drains = false;
   /** Called after a turn, while closing. */
   #drained: (() => void) | undefined;
 
   #runTurn = (): void => this.#scheduledTurn();
   #runCheck = (): void => this.#goIdle();
-  #runImmediate = (): void => {
+  #runYielded = (): void => {
+    this.#yielding = false;
     this.#windowStart = -1;
     this.#spent = 0;
     this.#scheduledTurn();
@@ -142,7 +154,10 @@ export class Engine {
     flags |= this.#chainFlag;
     if ((flags & LINKS) !== 0) this.#chainSize++;
     else this.#chainSize = 0;
-    if (flags !== 0) sqes[at] = sqes[at]! | flags << 8;
+    if (flags !== 0) {
+      sqes[at] = sqes[at]! | flags << 8;
+      if ((flags & IOSQE.IO_DRAIN) !== 0) this.#drains = true;
+    }
     if (personality !== 0) sqes[at + 10] = (sqes[at + 10]! & 0xffff) | personality << 16;
     core.count++;
     this.inFlight++;
@@ -155,8 +170,6 @@ export class Engine {
     this.#resolves[slot] = takenResolve;
     this.#rejects[slot] = takenReject;
     this.#promises[slot] = promise;
-    // If the chain is given up, link() throws: its promises need nobody to hear the same once more.
-    if (this.#chainFlag !== 0) promise.catch(ignore);
     return promise;
   }
 
@@ -168,7 +181,11 @@ export class Engine {
   /** Remembers which promise stands for a slot, where {@linkcode settleWith} was used. */
   setPromise(slot: number, promise: Promise<unknown>): void {
     this.#promises[slot] = promise;
-    if (this.#chainFlag !== 0) promise.catch(ignore);
+  }
+
+  /** Remembers a promise that was made from one of an open chain. */
+  derived(promise: Promise<unknown>): void {
+    if (this.#chainFlag !== 0) this.#derived.push(promise);
   }
 
   /** A slot with settlers of its caller's. */
@@ -217,6 +234,7 @@ export class Engine {
     const start = core.count - chained;
     const chain = core.sqes.slice(start * core.sqeWords, core.count * core.sqeWords);
     core.count = start;
+    this.#chainSize = 0;
     while (core.count > 0) {
       this.#turn(0, 0, undefined);
       if (this.#fatal !== undefined) throw this.#fatal;
@@ -244,27 +262,32 @@ export class Engine {
       return result;
     } finally {
       this.#chainFlag = 0;
-      if (built) this.#closeChain(flag);
+      if (built) this.#closeChain();
       else this.#dropChain();
-      this.#chainSize = 0;
+      this.#derived.length = 0;
     }
   }
 
-  #closeChain(flag: number): void {
+  /** What was staged last is the end of its chain. */
+  #closeChain(): void {
     if (this.#chainSize === 0) return;
+    this.#chainSize = 0;
     const { core } = this;
-    core.sqes[(core.count - 1) * core.sqeWords]! &= ~(flag << 8);
+    core.sqes[(core.count - 1) * core.sqeWords]! &= ~(LINKS << 8);
     if (!this.#scheduled) this.#schedule();
   }
 
-  /** `build` threw: nothing of an incomplete chain reaches the kernel. */
+  /** `build` threw: nothing of an incomplete chain reaches the kernel. link() tells; its promises need not be heard. */
   #dropChain(): void {
     const { core } = this;
+    for (const promise of this.#derived) promise.catch(ignore);
     for (let left = this.#chainSize; left > 0; left--) {
       core.count--;
       const slot = core.sqes[core.count * core.sqeWords + USER_DATA]!;
+      this.#promises[slot]?.catch(ignore);
       this.#settle(slot, ECANCELED);
     }
+    this.#chainSize = 0;
   }
 
   get building(): boolean {
@@ -291,9 +314,19 @@ export class Engine {
     return time - this.#windowStart > YIELD_AFTER_MS;
   }
 
+  /** Leaves the next turn to the event loop, once it has looked at timers and other I/O. */
   #yieldTurn(): void {
-    const immediate = setImmediate(this.#runImmediate);
-    if (!this.#wantsRef) immediate.unref();
+    this.#yielding = true;
+    this.#disarm();
+    if (this.#wantsRef) setImmediate(this.#runYielded);
+    // An immediate that is unref'd would wait for as long as the loop sleeps; a timer does not.
+    else setTimeout(this.#runYielded, 0).unref();
+  }
+
+  #disarm(): void {
+    if (!this.#armed) return;
+    this.#armed = false;
+    this.core.native.disarm(this.core.handle);
   }
 
   #scheduledTurn(): void {
@@ -307,11 +340,9 @@ export class Engine {
   /** One call of the core, and everything that it brought settled. */
   #turn(flags: number, wait: number, timeoutMs: number | undefined): number {
     const { core } = this;
-    if (this.#armed) {
-      this.#armed = false;
-      core.native.disarm(core.handle);
-    }
-    this.#chainSize = 0;
+    this.#disarm();
+    if (this.#chainSize > 0) this.#closeChain();
+    if (this.#cancelsWaiting.length > 0) this.#stageWaitingCancels();
     const reaped = timeoutMs === undefined ? core.turn(flags, wait) : core.turnTimed(flags, wait, timeoutMs);
     if (reaped < 0) {
       this.#fail(reaped);
@@ -349,6 +380,11 @@ export class Engine {
       return;
     }
     if (this.#armed) return;
+    if (this.#mustYield()) {
+      this.#scheduled = true;
+      this.#yieldTurn();
+      return;
+    }
     if (!this.#wakerStarted) this.#startWaker();
     this.#keepAlive(this.#wantsRef);
     if (this.core.native.arm(this.core.handle) === 1) {
@@ -372,9 +408,9 @@ export class Engine {
   #wake(): void {
     this.wakeups++;
     this.#armed = false;
-    if (this.#finished) return;
-    this.#spent = 0;
-    this.#windowStart = -1;
+    // A notification that was under way when the turn was left to the event loop.
+    if (this.#finished || this.#yielding) return;
+    // No new window: a host may call this again and again before it looks at its timers (Node: a thousand times).
     this.#scheduled = true;
     this.#scheduledTurn();
   }
@@ -444,6 +480,8 @@ export class Engine {
       fd: fd === NO_FD || fd === AT.FDCWD ? undefined : fd,
       path: extra?.path,
       dest: extra?.dest,
+      fixedFile: extra?.fixedFile,
+      iopoll: (this.core.setupFlags & IORING_SETUP.IOPOLL) !== 0,
     });
   }
 
@@ -482,16 +520,23 @@ export class Engine {
     return total;
   }
 
-  /** Stages a cancellation of a pending operation; what comes of it shows in that operation. */
+  /** Cancels a pending operation; what comes of it shows in that operation. */
   cancelSlot(slot: number): void {
     if (this.#finished || this.#fatal !== undefined) return;
-    this.#stageCancel(this.userData(slot), 0, ignore, ignore);
+    const userData = this.userData(slot);
+    if (this.#drains) this.#cancelNow(userData, 0);
+    else this.#stageCancel(userData, 0, ignore, ignore);
   }
 
   /** Cancels everything in flight, without waiting. */
   #cancelEverything(): void {
     if (this.#fatal !== undefined) return;
-    this.#stageCancel(0n, IORING_ASYNC_CANCEL.ANY | IORING_ASYNC_CANCEL.ALL, ignore, (error) => {
+    const flags = IORING_ASYNC_CANCEL.ANY | IORING_ASYNC_CANCEL.ALL;
+    if (this.#drains) {
+      this.#cancelNow(0n, flags);
+      return;
+    }
+    this.#stageCancel(0n, flags, ignore, (error) => {
       // Before 5.19 the kernel can't be asked for all at once.
       if ((error as UringError).code !== "EINVAL") return;
       for (let slot = 0; slot < this.#slots; slot++) {
@@ -500,7 +545,33 @@ export class Engine {
     });
   }
 
+  /** Cancels with a call of its own (6.0): an SQE would wait behind one with IO_DRAIN, perhaps for ever. */
+  #cancelNow(userData: bigint, flags: number): void {
+    // What is still staged can't be found: it goes in first, but for a chain that is still being built.
+    if (this.#chainFlag !== 0 || this.#chainSize > 0) {
+      this.#cancelsWaiting.push(() => this.#cancelNow(userData, flags));
+      return;
+    }
+    const { core } = this;
+    if (core.count > 0) this.#turn(0, 0, undefined);
+    // struct io_uring_sync_cancel_reg: addr, fd, flags, timeout (none: it does not wait), opcode.
+    const arg = new DataView(new ArrayBuffer(64));
+    arg.setBigUint64(0, userData, true);
+    arg.setInt32(8, -1, true);
+    arg.setUint32(12, flags, true);
+    core.register(IORING_REGISTER.SYNC_CANCEL, arg, 1);
+    if (!this.#scheduled) this.#schedule();
+  }
+
+  #stageWaitingCancels(): void {
+    for (const cancel of this.#cancelsWaiting.splice(0)) cancel();
+  }
+
   #stageCancel(userData: bigint, flags: number, resolve: Settle, reject: Settle): void {
+    if (this.#chainFlag !== 0 || this.#chainSize > 0) {
+      this.#cancelsWaiting.push(() => this.#stageCancel(userData, flags, resolve, reject));
+      return;
+    }
     const { core } = this;
     if (core.count + 1 > core.entries) this.#makeRoom(1);
     const at = core.count * core.sqeWords;
@@ -558,9 +629,9 @@ export class Engine {
     this.#finished = true;
     this.#keepAlive(false);
     if (!this.core.close(SYNC_CLOSE_LIMIT_MS)) {
-      process.emitWarning(
+      warn(
         `${this.inFlight} operations could not be ended; their ring and their memory are kept on purpose`,
-        { type: "UringWarning", code: "URING_LEAK" },
+        "URING_LEAK",
       );
       kept.push(this);
     }

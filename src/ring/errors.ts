@@ -14,6 +14,10 @@ export interface ErrorContext {
   readonly path?: string | undefined;
   /** A second path: a rename's, a link's. */
   readonly dest?: string | undefined;
+  /** `fd` is a slot of the registered files. */
+  readonly fixedFile?: boolean | undefined;
+  /** The ring is one with `iopoll`. */
+  readonly iopoll?: boolean | undefined;
   /** The cause, where more is known than the errno says. */
   readonly detail?: string | undefined;
 }
@@ -62,21 +66,36 @@ export class UringError extends Error {
   }
 }
 
-function messageOf(errno: number, syscall: string, { fd, path, dest, detail }: ErrorContext): string {
-  const text = detail ?? specific(errnoName(errno), fd, syscall) ?? errnoText(errno);
+function messageOf(errno: number, syscall: string, context: ErrorContext): string {
+  const { fd, path, dest, detail } = context;
+  const text = detail ?? specific(errnoName(errno), syscall, context) ?? errnoText(errno);
   const names = [path, dest].filter((name) => name !== undefined).map((name) => `'${name}'`).join(" -> ");
   const where = names !== "" ? ` ${names}` : fd !== undefined ? ` fd=${fd}` : "";
   return `${errnoName(errno)}: ${text}, ${syscall}${where}`;
 }
 
+/** Ops that may be given a slot of the registered files. */
+const TAKES_SLOT = new Set([
+  ...["read", "readv", "read_fixed", "write", "writev", "write_fixed"],
+  ...["fsync", "fallocate", "fadvise", "ftruncate", "poll_add"],
+]);
 const READS = new Set(["read", "readv", "read_fixed", "readv_fixed", "read_multishot"]);
-const WRITES = new Set(["write", "writev", "write_fixed", "writev_fixed", "fallocate", "ftruncate"]);
+const WRITES = new Set(["write", "writev", "write_fixed", "writev_fixed"]);
 
 /** Where the errno's own text misleads, or says less than is known. */
-function specific(code: string, fd: number | undefined, syscall: string): string | undefined {
+function specific(code: string, syscall: string, { fd, fixedFile, iopoll }: ErrorContext): string | undefined {
+  if (iopoll && (code === "EINVAL" || code === "EOPNOTSUPP")) {
+    return "a ring with iopoll reads and writes files opened with O_DIRECT, on devices that can be polled, and nothing " +
+      "else: use another ring for this";
+  }
+  if (code === "EBADF" && fixedFile) {
+    return TAKES_SLOT.has(syscall)
+      ? `slot ${fd} of the registered files is empty`
+      : `${syscall} takes no registered file: leave fixedFile out`;
+  }
   if (code === "EBADF" && fd !== undefined) {
     if (READS.has(syscall)) return `fd ${fd} is not open, or not for reading`;
-    if (WRITES.has(syscall)) return `fd ${fd} is not open, or not for writing`;
+    if (WRITES.has(syscall) || syscall === "fallocate") return `fd ${fd} is not open, or not for writing`;
     return `fd ${fd} is not open`;
   }
   if (code === "EFAULT" && syscall.endsWith("_fixed")) {
@@ -86,7 +105,12 @@ function specific(code: string, fd: number | undefined, syscall: string): string
     return "invalid argument: with O_DIRECT, buffer address, length and offset must be multiples of the block size " +
       "(use a BufferPool); offset plus length must stay below 2^63; rwFlags must suit the file";
   }
-  if (code === "EOPNOTSUPP" && syscall === "fallocate") return "the file system can't do this mode";
+  if (syscall === "fallocate" && code === "EOPNOTSUPP") return "the file system can't do this mode";
+  if (syscall === "fallocate" && code === "EINVAL") {
+    return "invalid argument: COLLAPSE_RANGE and INSERT_RANGE take multiples of the file system's block size, within " +
+      "the file";
+  }
+  if (syscall === "ftruncate" && code === "EINVAL") return "the fd is not open for writing, or is no regular file";
   return undefined;
 }
 

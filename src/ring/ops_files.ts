@@ -4,7 +4,6 @@
  * @module
  */
 
-import process from "node:process";
 import { AT, O_aarch64, O_x86_64, RENAME } from "../abi/constants.ts";
 import {
   prepClose,
@@ -22,14 +21,15 @@ import {
   prepSymlinkat,
   prepUnlinkat,
 } from "../abi/encode.ts";
-import { giveScratch, type Path, scratchPath } from "../memory/scratch.ts";
+import { architecture } from "../../ffi/host.ts";
+import { giveScratch, type Path, pathText, scratchPath } from "../memory/scratch.ts";
 import { checkFd, checkFlags, checkInteger, checkOffset, checkU32, shown } from "./arguments.ts";
 import type { OpOptions } from "./base.ts";
 import { RwOps } from "./ops_rw.ts";
 import { Statx, STATX_SIZE } from "./statx.ts";
 
 /** Flags of open(2), as this machine's architecture numbers them. */
-export const O: typeof O_x86_64 | typeof O_aarch64 = process.arch === "arm64" ? O_aarch64 : O_x86_64;
+export const O: typeof O_x86_64 | typeof O_aarch64 = architecture() === "aarch64" ? O_aarch64 : O_x86_64;
 
 /** How openat2(2) opens. */
 export interface OpenHow {
@@ -43,10 +43,6 @@ export interface OpenHow {
 
 /** The largest mode that open(2) takes. */
 const MAX_MODE = 0o7777;
-
-function pathText(path: Path): string {
-  return typeof path === "string" ? path : path instanceof URL ? path.pathname : new TextDecoder().decode(path);
-}
 
 /** Operations on files and their names. */
 export class FileOps extends RwOps {
@@ -148,6 +144,7 @@ export class FileOps extends RwOps {
     checkU32(mode, "mode");
     checkOffset(offset, "offset");
     checkOffset(len, "len");
+    if (len < 1) throw new RangeError(`len must be at least 1, not ${len}`);
     return this.start({ op: "fallocate", fd }, o, (words, at) => prepFallocate(words, at, fd, mode, offset, len));
   }
 

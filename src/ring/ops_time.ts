@@ -4,7 +4,7 @@
  * @module
  */
 
-import { IORING_ASYNC_CANCEL, IORING_OP, IORING_TIMEOUT } from "../abi/constants.ts";
+import { IORING_ASYNC_CANCEL, IORING_OP, IORING_TIMEOUT, IOSQE } from "../abi/constants.ts";
 import {
   prepCancel,
   prepCancelFd,
@@ -71,12 +71,12 @@ export class TimeOps extends FileOps {
     checkU32(count, "count");
     let flags = clockFlag(o?.clock) | (o?.absolute ? IORING_TIMEOUT.ABS : 0);
     // In a chain the time's end is what the next operation waits for, not a failure.
-    if (this.engine.building) flags |= IORING_TIMEOUT.ETIME_SUCCESS;
+    if (this.engine.building || ((o?.flags ?? 0) & IOSQE.IO_LINK) !== 0) flags |= IORING_TIMEOUT.ETIME_SUCCESS;
     const scratch = writeTimespec(ms);
-    const promise = this.start({ op: "timeout", scratch }, o, (words, at) => {
+    const promise = this.start({ op: "timeout", scratch, extra: { failed: expired } }, o, (words, at) => {
       prepTimeout(words, at, scratch.address, count, flags);
     });
-    return this.#accept(promise, ETIME, 0);
+    return this.#accept(promise, EXPIRED, 0);
   }
 
   /**
@@ -93,15 +93,17 @@ export class TimeOps extends FileOps {
   }
 
   /**
-   * Gives a timeout a new time, counted from now.
+   * Gives a timeout a new time, counted from now. It keeps its clock, and its count no longer ends it.
    *
    * @param target the promise that `timeout()` gave
    * @param ms milliseconds
+   * @param o options; `absolute`: `ms` is a moment of the timeout's clock
    * @returns how many were found: 1, or 0 when it had ended already
    */
-  timeoutUpdate(target: Promise<unknown>, ms: number, o?: TimeoutOptions): Promise<number> {
+  timeoutUpdate(target: Promise<unknown>, ms: number, o?: Omit<TimeoutOptions, "clock" | "count">): Promise<number> {
     checkMilliseconds(ms, "ms");
-    const flags = clockFlag(o?.clock) | (o?.absolute ? IORING_TIMEOUT.ABS : 0);
+    if (o !== undefined && "clock" in o) throw new TypeError("clock can't be changed: a timeout keeps the one it has");
+    const flags = o?.absolute ? IORING_TIMEOUT.ABS : 0;
     const userData = this.#userDataOf(target);
     if (userData === undefined) return Promise.resolve(0);
     const scratch = writeTimespec(ms);
@@ -157,17 +159,23 @@ export class TimeOps extends FileOps {
     return slot < 0 ? undefined : this.engine.userData(slot);
   }
 
-  /** Takes one errno for an answer. */
-  #accept(promise: Promise<number>, errno: number, answer: number): Promise<number> {
+  /** Takes one error, or errno, for an answer. */
+  #accept(promise: Promise<number>, refusal: Error | number, answer: number): Promise<number> {
     const accepted = promise.catch((error: UringError) => {
-      if (error.errno === errno) return answer;
+      if (error === refusal || error.errno === refusal) return answer;
       throw error;
     });
     sources.set(accepted, promise);
-    // A chain that is given up is told of by link() itself.
-    if (this.engine.building) accepted.catch(() => {});
+    this.engine.derived(accepted);
     return accepted;
   }
+}
+
+/** What a timeout's own promise rejects with when its time has come: not to be mistaken for its limit's ETIME. */
+const EXPIRED = new Error("the time has come");
+
+function expired(errno: number): Error | undefined {
+  return errno === ETIME ? EXPIRED : undefined;
 }
 
 /** The promise in the pending table behind one that was made from it. */

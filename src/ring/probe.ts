@@ -5,8 +5,8 @@
  * @module
  */
 
-import process from "node:process";
 import { IORING_FEAT, IORING_OP, IORING_REGISTER, IORING_SETUP } from "../abi/constants.ts";
+import { kernelRelease } from "../../ffi/host.ts";
 import { load } from "../../ffi/load.ts";
 import { NO_RING } from "../../ffi/native.ts";
 import type { Core } from "./core.ts";
@@ -83,7 +83,4 @@ function queryKernel(): { registers: number; setupFlags: bigint } | undefined {
   return { registers: view.getUint32(4, true), setupFlags: view.getBigUint64(16, true) };
 }
 
-/** The kernel's release. */
-export function kernelRelease(): string {
-  return process.getBuiltinModule("node:os").release();
-}
+export { kernelRelease };

@@ -165,6 +165,7 @@ export class Ring extends TimeOps {
    * @param build queues the operations, at once; what it gives is passed on
    * @param options `hard`: the rest runs after a failure, too
    * @throws {RangeError} for a chain longer than the queue; nothing of it is submitted then
+   * @throws what `build` throws, and the reason of a signal that is aborted already; nothing is submitted then, either
    *
    * @example
    * ```ts

@@ -4,7 +4,7 @@
  * @module
  */
 
-import process from "node:process";
+import { fileText, isRoot } from "../../ffi/host.ts";
 import { LoadError } from "../../ffi/load.ts";
 import { Core } from "./core.ts";
 import { UringError } from "./errors.ts";
@@ -65,8 +65,8 @@ function olderThanRings(): boolean {
 }
 
 function forbidden(what: string): Supported {
-  const disabled = readNumber("/proc/sys/kernel/io_uring_disabled");
-  if (disabled === 2 || (disabled === 1 && !isPrivileged())) {
+  const disabled = Number(fileText("/proc/sys/kernel/io_uring_disabled"));
+  if (disabled === 2 || (disabled === 1 && !isRoot())) {
     return {
       ok: false,
       reason: `${what}: the sysctl kernel.io_uring_disabled is ${disabled}`,
@@ -81,16 +81,4 @@ function forbidden(what: string): Supported {
     fix: "run the container with a seccomp profile that allows io_uring_setup, io_uring_enter and io_uring_register " +
       "(docker run --security-opt seccomp=profile.json)",
   };
-}
-
-function readNumber(path: string): number | undefined {
-  try {
-    return Number(process.getBuiltinModule("node:fs").readFileSync(path, "utf8"));
-  } catch {
-    return undefined;
-  }
-}
-
-function isPrivileged(): boolean {
-  return process.geteuid?.() === 0;
 }

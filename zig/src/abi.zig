@@ -30,6 +30,7 @@ pub const SQ_CQ_OVERFLOW: u32 = 1 << 1;
 pub const SQ_TASKRUN: u32 = 1 << 2;
 
 pub const CQE_F_MORE: u32 = 1 << 1;
+pub const IOSQE_IO_DRAIN: u8 = 1 << 1;
 pub const IOSQE_CQE_SKIP_SUCCESS: u8 = 1 << 6;
 
 pub const OP_NOP: u8 = 0;
@@ -41,6 +42,7 @@ pub const ASYNC_CANCEL_ANY: u32 = 1 << 2;
 
 pub const REGISTER_EVENTFD: u32 = 4;
 pub const UNREGISTER_EVENTFD: u32 = 5;
+pub const REGISTER_SYNC_CANCEL: u32 = 24;
 
 pub const OFF_SQ_RING: u64 = 0;
 pub const OFF_SQES: u64 = 0x10000000;
@@ -115,6 +117,17 @@ pub const GeteventsArg = extern struct {
     ts: u64 = 0,
 };
 
+/// What REGISTER_SYNC_CANCEL takes. A timeout of 0 does not wait for what can't be cancelled at once.
+pub const SyncCancelReg = extern struct {
+    addr: u64 = 0,
+    fd: i32 = -1,
+    flags: u32 = 0,
+    timeout: Timespec = .{ .sec = 0, .nsec = 0 },
+    opcode: u8 = 0,
+    pad: [7]u8 = @splat(0),
+    pad2: [3]u64 = @splat(0),
+};
+
 comptime {
     assert(@sizeOf(Params) == 120);
     assert(@offsetOf(Params, "features") == 20);
@@ -132,6 +145,8 @@ comptime {
     assert(@sizeOf(Cqe) == 16);
     assert(@offsetOf(Cqe, "flags") == 12);
     assert(@sizeOf(Timespec) == 16);
+    assert(@sizeOf(SyncCancelReg) == 64);
+    assert(@offsetOf(SyncCancelReg, "timeout") == 16);
     assert(@sizeOf(GeteventsArg) == 24);
     assert(@offsetOf(GeteventsArg, "ts") == 16);
 }

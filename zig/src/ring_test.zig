@@ -279,6 +279,21 @@ test "drain cancels what would wait for ever, and what was never submitted does 
     testing.allocator.free(h.memory);
 }
 
+test "drain gets past an operation that waits for all before it" {
+    var h: Harness = .{};
+    try h.init(8, 0, defaults);
+    const ts = abi.Timespec{ .sec = 1000, .nsec = 0 };
+    h.stage(timeout(ring_file.held | 1, &ts));
+    var waits = nop(ring_file.held | 2);
+    waits.flags = abi.IOSQE_IO_DRAIN;
+    h.stage(waits);
+    h.stage(timeout(ring_file.held | 3, &ts));
+    try testing.expectEqual(@as(i32, 0), h.turn(0));
+    try testing.expect(h.ring.drain(0));
+    h.ring.close();
+    testing.allocator.free(h.memory);
+}
+
 test "a ring closed and opened again and again leaves no descriptor behind" {
     const before = sys.eventfd();
     sys.close(@intCast(before));

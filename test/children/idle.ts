@@ -1,0 +1,36 @@
+/** Leaves a ring idle, with its waker started, and tells what that cost. Prints JSON. */
+
+import { readdirSync, readFileSync } from "node:fs";
+import process from "node:process";
+import { Ring } from "../../mod.ts";
+
+const ring = new Ring();
+await ring.timeout(1);
+const pending = ring.timeout(60_000).catch(() => {});
+await ring.nop();
+await ring.timeout(1);
+// Asleep now, with one operation far from its end.
+const before = { wakeups: ring.stats.wakeups, enters: ring.stats.enters, switches: switches() };
+const cpu = process.cpuUsage();
+await new Promise((resolve) => setTimeout(resolve, 1000));
+const { user, system } = process.cpuUsage(cpu);
+const after = { wakeups: ring.stats.wakeups, enters: ring.stats.enters, switches: switches() };
+await ring.close();
+await pending;
+console.log(JSON.stringify({
+  wakeups: after.wakeups - before.wakeups,
+  enters: after.enters - before.enters,
+  switches: after.switches - before.switches,
+  cpuMs: (user + system) / 1000,
+}));
+
+/** Times that threads other than the main one have been scheduled out by their own wish: the waker is one of them. */
+function switches(): number {
+  let most = 0;
+  for (const task of readdirSync("/proc/self/task")) {
+    const status = readFileSync(`/proc/self/task/${task}/status`, "utf8");
+    if (Number(task) === process.pid || !status.includes("SigBlk:\tffffffff")) continue;
+    most += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1] ?? 0);
+  }
+  return most;
+}

@@ -1,0 +1,119 @@
+/**
+ * Starts workers with operations in flight, one after another, and ends each: by terminate(), by their own end, by an
+ * error. After each, what is written into the pipe must still be there: nobody may read it into memory that is gone.
+ *
+ * Arguments: how, how many.
+ */
+
+import { closeSync, mkdtempSync, openSync, readdirSync, readSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { tmpdir } from "node:os";
+import process from "node:process";
+import { Worker as NodeWorker } from "node:worker_threads";
+
+const how = process.argv[2] as "end" | "throw" | "terminate" | "close";
+const count = Number(process.argv[3]);
+const folder = mkdtempSync(`${tmpdir()}/uring-worker-`);
+const file = `${folder}/data`;
+writeFileSync(file, new Uint8Array(65536).fill(7));
+const fifo = `${folder}/fifo`;
+execFileSync("mkfifo", [fifo]);
+const pipe = openSync(fifo, "r+");
+const script = new URL(import.meta.url.replace("worker_ends", "worker_busy"));
+
+interface Handle {
+  onMessage(handler: (message: string) => void): void;
+  onEnd(handler: () => void): void;
+  post(message: unknown): void;
+  terminate(): Promise<void>;
+}
+
+/** What is used of Deno's Worker, whose type Node's own hides. */
+interface DenoWorker {
+  onmessage: (event: { data: string }) => void;
+  onerror: (event: { preventDefault(): void }) => void;
+  postMessage(message: unknown): void;
+  terminate(): void;
+}
+
+function start(): Handle {
+  if (typeof Deno !== "undefined") {
+    const { Worker: WebWorker } = globalThis as unknown as { Worker: new (url: URL, options: object) => DenoWorker };
+    const worker = new WebWorker(script, { type: "module" });
+    return {
+      onMessage: (handler) => worker.onmessage = (event) => handler(event.data),
+      onEnd: (handler) => {
+        worker.onerror = (event) => {
+          event.preventDefault();
+          handler();
+        };
+      },
+      post: (message) => worker.postMessage(message),
+      terminate: () => Promise.resolve(worker.terminate()),
+    };
+  }
+  const worker = new NodeWorker(script);
+  let ended = () => {};
+  worker.on("error", () => {});
+  worker.on("exit", () => ended());
+  return {
+    onMessage: (handler) => worker.on("message", handler),
+    onEnd: (handler) => ended = handler,
+    post: (message) => worker.postMessage(message),
+    terminate: async () => void await worker.terminate(),
+  };
+}
+
+function threads(): number {
+  return readdirSync("/proc/self/task").length;
+}
+
+function rings(): number {
+  return readdirSync("/proc/self/fd").filter((fd) => {
+    try {
+      return fd !== "" && execLink(fd).includes("io_uring");
+    } catch {
+      return false;
+    }
+  }).length;
+}
+
+function execLink(fd: string): string {
+  return process.getBuiltinModule("node:fs").readlinkSync(`/proc/self/fd/${fd}`);
+}
+
+async function one(): Promise<void> {
+  const worker = start();
+  let busy = () => {};
+  const isBusy = new Promise<void>((resolve) => busy = resolve);
+  const ended = new Promise<void>((resolve) => worker.onEnd(resolve));
+  worker.onMessage((message) => {
+    if (message === "ready") worker.post({ pipe, file, how });
+    if (message === "busy") busy();
+  });
+  await isBusy;
+  if (how === "terminate") await worker.terminate();
+  else if (how === "throw" || typeof Deno === "undefined") await ended;
+  await gone();
+  // Nobody reads the pipe any more: what goes in comes out here.
+  writeSync(pipe, "0123456789");
+  const back = new Uint8Array(16);
+  const bytes = readSync(pipe, back, 0, 10, null);
+  if (bytes !== 10) throw new Error(`the pipe gave ${bytes} bytes back`);
+}
+
+/** Deno tells nothing of a worker's end: its ring's descriptor does. */
+async function gone(): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (rings() > 0) {
+    if (Date.now() > deadline) throw new Error(`${rings()} rings are left, ${threads()} threads`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+// Without the wait below, a read that was left behind would hang this: a hang is a failure, told by the parent.
+for (let i = 0; i < count; i++) await one();
+closeSync(pipe);
+rmSync(folder, { recursive: true });
+console.log(`ok ${count} ${threads()}`);
+process.exit(0);

@@ -1,0 +1,192 @@
+import { describe, expect, test } from "vitest";
+import { IOSQE, POLL, Ring, UringError } from "../../mod.ts";
+import { failure, watch } from "../support/failure.ts";
+import { Pipe } from "../support/pipe.ts";
+
+const NEVER = 3_600_000;
+
+function codes(promises: Promise<unknown>[]): Promise<unknown[]> {
+  return Promise.all(promises.map((promise) => promise.catch((error: UringError) => error.code)));
+}
+
+describe("cancel() of a promise", () => {
+  test("resolves to 1; the operation rejects with ECANCELED, and takes nothing any more", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const buffer = new Uint8Array(8);
+    const read = ring.read(pipe.readEnd, buffer);
+    const error = failure(read, UringError);
+    await ring.nop();
+    expect(await ring.cancel(read)).toBe(1);
+    expect(await error).toMatchObject({ code: "ECANCELED", errno: -125, syscall: "read", fd: pipe.readEnd });
+    pipe.write("mine");
+    expect(pipe.read()).toBe("mine");
+    expect(buffer.every((byte) => byte === 0)).toBe(true);
+  });
+
+  test("finds what was asked for in the same turn", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const read = ring.read(pipe.readEnd, new Uint8Array(8));
+    const cancelled = ring.cancel(read);
+    expect(await failure(read, UringError)).toMatchObject({ code: "ECANCELED" });
+    expect(await cancelled).toBe(1);
+  });
+
+  test("leaves others on the same descriptor alone", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const [first, second] = [ring.read(pipe.readEnd, new Uint8Array(8)), ring.read(pipe.readEnd, new Uint8Array(8))];
+    const refused = failure(first, UringError);
+    expect(await ring.cancel(first)).toBe(1);
+    await refused;
+    pipe.write("four");
+    expect(await second).toBe(4);
+  });
+
+  test("resolves to 0 when there is nothing to cancel: settled, another ring's, no promise of a ring", async () => {
+    await using ring = new Ring();
+    await using other = new Ring();
+    const settled = ring.nop();
+    await settled;
+    const elsewhere = other.timeout(NEVER);
+    const refused = failure(elsewhere, UringError);
+    const { submitted } = ring.stats;
+    expect(await Promise.all([settled, elsewhere, Promise.resolve(1)].map((target) => ring.cancel(target))))
+      .toEqual([0, 0, 0]);
+    expect(ring.stats.submitted).toBe(submitted);
+    await other.cancel("all");
+    await refused;
+  });
+
+  test("does not mistake a later operation in the same place for the one that was meant", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const early = ring.nop();
+    await early;
+    const late = watch(ring.read(pipe.readEnd, new Uint8Array(8)));
+    expect(await ring.cancel(early)).toBe(0);
+    expect(late.state).toBe("pending");
+    pipe.write("x");
+    expect(ring.submitAndWait(1)).toBe(1);
+    await Promise.resolve();
+    expect(late.value).toBe(1);
+  });
+
+  test("reaches timeouts, polls, and operations with limits of their own", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const { signal } = new AbortController();
+    const pending = [
+      ring.timeout(NEVER),
+      ring.timeout(NEVER, { timeout: NEVER }),
+      ring.pollAdd(pipe.readEnd, POLL.IN),
+      ring.read(pipe.readEnd, new Uint8Array(4), undefined, { timeout: NEVER }),
+      ring.read(pipe.readEnd, new Uint8Array(4), undefined, { signal }),
+      ring.readv(pipe.readEnd, [new Uint8Array(4)], undefined, { signal, timeout: NEVER }),
+      ring.read(pipe.readEnd, new Uint8Array(4), undefined, { flags: IOSQE.ASYNC }),
+    ];
+    const results = codes(pending);
+    await ring.nop();
+    expect(await Promise.all(pending.map((promise) => ring.cancel(promise)))).toEqual(pending.map(() => 1));
+    expect(await results).toEqual(pending.map(() => "ECANCELED"));
+    await ring.nop();
+    expect(ring.stats.inFlight).toBe(0);
+  });
+
+  test("reaches a write that waits for room in a pipe", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    for (let written: number | string = 0; written !== "ETIME";) {
+      written = await ring.write(pipe.writeEnd, new Uint8Array(65536), undefined, { timeout: 1 })
+        .catch((error: UringError) => error.code);
+    }
+    const write = ring.write(pipe.writeEnd, new Uint8Array(100));
+    const error = failure(write, UringError);
+    expect(await ring.cancel(write)).toBe(1);
+    expect(await error).toMatchObject({ code: "ECANCELED", syscall: "write" });
+  });
+});
+
+describe("cancel() of several", () => {
+  test("takes all on a descriptor, and tells how many", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    using other = new Pipe();
+    const results = codes([
+      ring.read(pipe.readEnd, new Uint8Array(8)),
+      ring.pollAdd(pipe.readEnd, POLL.IN),
+      ring.pollAdd(pipe.readEnd, POLL.IN),
+    ]);
+    const spared = ring.pollAdd(other.readEnd, POLL.IN);
+    await ring.nop();
+    expect(await ring.cancel({ fd: pipe.readEnd })).toBe(3);
+    expect(await results).toEqual(["ECANCELED", "ECANCELED", "ECANCELED"]);
+    other.write("x");
+    expect(await spared & POLL.IN).toBe(POLL.IN);
+  });
+
+  test("takes one alone with all: false", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const polls = [ring.pollAdd(pipe.readEnd, POLL.IN), ring.pollAdd(pipe.readEnd, POLL.IN)];
+    const results = codes(polls);
+    await ring.nop();
+    expect(await ring.cancel({ fd: pipe.readEnd }, { all: false })).toBe(1);
+    expect(ring.stats.inFlight).toBe(1);
+    pipe.write("x");
+    expect((await results).filter((result) => result === "ECANCELED").length).toBe(1);
+  });
+
+  test("takes all of an op, by its name in any case", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const polls = codes([ring.pollAdd(pipe.readEnd, POLL.IN), ring.pollAdd(pipe.readEnd, POLL.IN)]);
+    const read = ring.read(pipe.readEnd, new Uint8Array(8));
+    await ring.nop();
+    const byOp = await ring.cancel({ op: "poll_add" }).catch((error: UringError) => error.code);
+    if (byOp === "EINVAL") { // before 6.6
+      expect(await ring.cancel({ fd: pipe.readEnd })).toBe(3);
+      await Promise.all([polls, failure(read, UringError)]);
+      return;
+    }
+    expect(byOp).toBe(2);
+    expect(await polls).toEqual(["ECANCELED", "ECANCELED"]);
+    pipe.write("x");
+    expect(await read).toBe(1);
+    expect(await ring.cancel({ op: "READ" })).toBe(0);
+  });
+
+  test("takes all there is", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const results = codes([
+      ring.read(pipe.readEnd, new Uint8Array(8)),
+      ring.pollAdd(pipe.readEnd, POLL.IN),
+      ring.timeout(NEVER),
+      ring.timeout(NEVER, { count: 50 }),
+    ]);
+    await ring.nop();
+    expect(await ring.cancel("all")).toBe(4);
+    expect(await results).toEqual(["ECANCELED", "ECANCELED", "ECANCELED", "ECANCELED"]);
+    expect(ring.stats.inFlight).toBe(0);
+    expect(await ring.cancel("all")).toBe(0);
+    expect(await ring.nop()).toBe(0);
+  });
+
+  test("resolves to 0 where nothing matches", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    expect(await ring.cancel({ fd: pipe.readEnd })).toBe(0);
+    expect(await ring.cancel({ fd: pipe.readEnd }, { all: false })).toBe(0);
+  });
+
+  test("rejects for an fd that is not open", async () => {
+    await using ring = new Ring();
+    expect(await failure(ring.cancel({ fd: 99_999 }), UringError)).toMatchObject({
+      code: "EBADF",
+      syscall: "async_cancel",
+    });
+    expect(await failure(ring.cancel({ fd: 0 }, { fixedFile: true }), UringError)).toMatchObject({ code: "EBADF" });
+  });
+});

@@ -1,0 +1,491 @@
+import process from "node:process";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { AT, IORING_FSYNC, IOSQE, O, POLL, Ring, UringError } from "../../mod.ts";
+import { failure, thrown, watch } from "../support/failure.ts";
+import { pattern, TempFolder } from "../support/folder.ts";
+import { NEVER, Stage, supportedOperations } from "../support/operations.ts";
+import { Pipe } from "../support/pipe.ts";
+
+function text(content: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(content);
+}
+
+function times<T>(count: number, make: (index: number) => T): T[] {
+  return Array.from({ length: count }, (_, index) => make(index));
+}
+
+/** What each promise came to: a number, or an error's code. */
+function outcomes(promises: readonly Promise<unknown>[]): Promise<unknown[]> {
+  return Promise.all(promises.map((promise) => promise.catch((error: UringError) => error.code)));
+}
+
+/** Rejections that nobody handled in a test. */
+const unhandled: unknown[] = [];
+const note = (reason: unknown) => void unhandled.push(reason);
+let listeners: NodeJS.UnhandledRejectionListener[] = [];
+
+beforeEach(() => {
+  unhandled.length = 0;
+  listeners = process.listeners("unhandledRejection");
+  process.removeAllListeners("unhandledRejection");
+  process.on("unhandledRejection", note);
+});
+
+afterEach(async () => {
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  process.removeAllListeners("unhandledRejection");
+  for (const listener of listeners) process.on("unhandledRejection", listener);
+  expect(unhandled).toEqual([]);
+});
+
+describe("link()", () => {
+  test("starts each operation when the one before has succeeded", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    const fd = folder.open("file", "w+");
+    const buffer = new Uint8Array(16);
+    for (let round = 0; round < 20; round++) {
+      const [written, synced, read] = await Promise.all(ring.link((ring) =>
+        [
+          ring.write(fd, text(`round ${round}`.padEnd(8)), 0),
+          ring.fsync(fd, IORING_FSYNC.DATASYNC),
+          ring.read(fd, buffer.subarray(0, 8), 0),
+        ] as const
+      ));
+      expect([written, synced, read]).toEqual([8, 0, 8]);
+      expect(new TextDecoder().decode(buffer.subarray(0, 8))).toBe(`round ${round}`.padEnd(8));
+    }
+  });
+
+  test("gives on what its function gives", async () => {
+    await using ring = new Ring();
+    expect(ring.link(() => "anything")).toBe("anything");
+    expect(ring.link(() => undefined)).toBeUndefined();
+    const chain = ring.link((same) => ({ same, nop: same.nop() }));
+    expect(chain.same).toBe(ring);
+    expect(await chain.nop).toBe(0);
+    expect(ring.stats.submitted).toBe(1);
+  });
+
+  test("holds what follows back until its turn comes", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const chain = ring.link((ring) => [ring.pollAdd(pipe.readEnd, POLL.IN), ring.nop(), ring.nop()]).map(watch);
+    expect(await ring.nop(), "what is not of the chain overtakes it").toBe(0);
+    expect(chain.map(({ state }) => state)).toEqual(["pending", "pending", "pending"]);
+    pipe.write("x");
+    expect(ring.submitAndWait(3)).toBe(3);
+    await Promise.resolve();
+    expect(chain.map(({ state }) => state)).toEqual(["resolved", "resolved", "resolved"]);
+  });
+
+  test("cancels the rest when one fails", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    const fd = folder.open("file", "w+");
+    const chain = ring.link((ring) => [
+      ring.write(fd, text("kept"), 0),
+      ring.write(99_999, text("lost"), 0),
+      ring.write(fd, text("never"), 0),
+      ring.fsync(fd),
+    ]);
+    expect(await outcomes(chain)).toEqual([4, "EBADF", "ECANCELED", "ECANCELED"]);
+    expect(folder.text("file")).toBe("kept");
+    expect(ring.stats.inFlight).toBe(0);
+  });
+
+  test("ends at a short read and at a short write", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    using pipe = new Pipe();
+    folder.write("file", "four");
+    const fd = folder.open("file");
+    const reads = ring.link((ring) => [ring.read(fd, new Uint8Array(8), 0), ring.nop()]);
+    expect(await outcomes(reads)).toEqual([4, "ECANCELED"]);
+    const whole = ring.link((ring) => [ring.read(fd, new Uint8Array(4), 0), ring.nop()]);
+    expect(await outcomes(whole)).toEqual([4, 0]);
+    const vectors = ring.link((ring) => [ring.readv(fd, [new Uint8Array(2), new Uint8Array(3)], 0), ring.nop()]);
+    expect(await outcomes(vectors)).toEqual([4, "ECANCELED"]);
+    const writes = ring.link((ring) => [ring.write(pipe.writeEnd, new Uint8Array(2 ** 20)), ring.nop()]);
+    const [written, next] = await outcomes(writes);
+    expect(written).toBeGreaterThan(0);
+    expect(written).toBeLessThan(2 ** 20);
+    expect(next).toBe("ECANCELED");
+  });
+
+  test("goes on after a failure with { hard: true }", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    folder.write("file", "four");
+    const fd = folder.open("file", "r+");
+    const order: number[] = [];
+    const chain = ring.link((ring) => [
+      ring.read(99_999, new Uint8Array(4), 0),
+      ring.read(fd, new Uint8Array(8), 0),
+      ring.unlinkat(AT.FDCWD, folder.at("none")),
+      ring.write(fd, text("five!"), 0),
+    ], { hard: true });
+    chain.forEach((promise, i) => promise.then(() => order.push(i), () => order.push(i)));
+    expect(await outcomes(chain)).toEqual(["EBADF", 4, "ENOENT", 5]);
+    expect(order).toEqual([0, 1, 2, 3]);
+    expect(folder.text("file")).toBe("five!");
+  });
+
+  test("takes every operation, in any place", async () => {
+    await using stage = await new Stage().open(3);
+    const { ring } = stage;
+    for (const { name, op, start, isRight } of supportedOperations(ring)) {
+      // Opening is followed by a close that comes later; removing needs a timeout that never ends before it.
+      if (op === "TIMEOUT_REMOVE") continue;
+      const [before, result, after] = await Promise.all(
+        ring.link((ring) => [ring.nop(), start(stage), ring.nop()] as const),
+      );
+      expect([before, after], name).toEqual([0, 0]);
+      expect(result, name).toSatisfy(isRight);
+    }
+    await ring.nop();
+    expect(ring.stats.inFlight).toBe(0);
+  });
+
+  test("is independent of chains before, after and beside it", async () => {
+    await using ring = new Ring();
+    const chains = times(200, (i) =>
+      ring.link((ring) => [
+        ring.nop(),
+        i % 3 === 0 ? ring.read(99_999, new Uint8Array(1)) : ring.nop(),
+        ring.nop(),
+      ]));
+    const single = ring.nop();
+    for (const [i, chain] of chains.entries()) {
+      expect(await outcomes(chain)).toEqual(i % 3 === 0 ? [0, "EBADF", "ECANCELED"] : [0, 0, 0]);
+    }
+    expect(await single).toBe(0);
+  });
+
+  test("takes a chain of one", async () => {
+    await using ring = new Ring();
+    const [only] = ring.link((ring) => [ring.read(99_999, new Uint8Array(1))]);
+    expect(await failure(only!, UringError)).toMatchObject({ code: "EBADF" });
+    expect(await ring.nop(), "what comes next is no part of it").toBe(0);
+  });
+
+  test("leaves the operation after it alone, though its last had IO_LINK or IO_HARDLINK by hand", async () => {
+    await using ring = new Ring();
+    for (const flags of [IOSQE.IO_LINK, IOSQE.IO_HARDLINK]) {
+      for (const hard of [false, true]) {
+        const chain = ring.link((ring) => [ring.nop(), ring.read(99_999, new Uint8Array(1), 0, { flags })], { hard });
+        const next = ring.nop();
+        expect(await outcomes(chain)).toEqual([0, "EBADF"]);
+        expect(await next).toBe(0);
+      }
+    }
+  });
+
+  test("stays open when its function catches an error of an argument", async () => {
+    await using ring = new Ring();
+    const chain = ring.link((ring) => {
+      const first = ring.nop();
+      thrown(() => ring.read(1.5, new Uint8Array(1)), TypeError);
+      return [first, ring.nop()];
+    });
+    expect(await outcomes(chain)).toEqual([0, 0]);
+  });
+
+  test("is refused inside link(), and the outer one with it", async () => {
+    await using ring = new Ring();
+    const { submitted } = ring.stats;
+    let first: Promise<number> | undefined;
+    const error = thrown(() =>
+      ring.link((ring) => {
+        first = ring.nop();
+        return ring.link((ring) => ring.nop());
+      }), TypeError);
+    expect(error.message).toMatch(/link\(\) inside link\(\)/);
+    expect(await outcomes([first!])).toEqual(["ECANCELED"]);
+    expect(ring.stats).toMatchObject({ submitted, inFlight: 0 });
+    expect(await ring.nop()).toBe(0);
+  });
+
+  test("is refused while a chain by hand is open", async () => {
+    await using ring = new Ring();
+    const byHand = ring.nop({ flags: IOSQE.IO_LINK });
+    expect(thrown(() => ring.link((ring) => ring.nop()), TypeError).message).toMatch(/IO_LINK.*still open/);
+    expect(await byHand).toBe(0);
+    expect(await ring.link((ring) => ring.nop())).toBe(0);
+  });
+
+  test("allows neither close() nor submitAndWait() inside: the chain is not complete", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    for (
+      const misuse of [
+        (ring: Ring) => ring.close(),
+        (ring: Ring) => ring[Symbol.asyncDispose](),
+        (ring: Ring) => ring[Symbol.dispose](),
+        (ring: Ring) => ring.submitAndWait(1),
+      ]
+    ) {
+      let first: Promise<number> | undefined;
+      const error = thrown(() =>
+        ring.link((ring) => {
+          first = ring.pollAdd(pipe.readEnd, POLL.IN);
+          return misuse(ring);
+        }), TypeError);
+      expect(error.message).toMatch(/inside link\(\).*not complete/);
+      expect(await outcomes([first!])).toEqual(["ECANCELED"]);
+      expect(ring.closed).toBe(false);
+    }
+    expect(ring.stats.inFlight).toBe(0);
+    expect(await ring.nop()).toBe(0);
+  });
+
+  test("refuses what is no function", async () => {
+    await using ring = new Ring();
+    for (const build of [undefined, null, 1, {}, Promise.resolve()]) {
+      expect(thrown(() => ring.link(build as () => void), TypeError).message).toMatch(/build must be a function/);
+    }
+  });
+});
+
+describe("a chain that can't be", () => {
+  test("is a RangeError when it is longer than the queue; nothing of it is submitted, and its promises settle", async () => {
+    await using ring = new Ring({ entries: 8 });
+    using folder = new TempFolder();
+    const fd = folder.open("file", "w+");
+    const promises: Promise<number>[] = [];
+    const error = thrown(() =>
+      ring.link((ring) => {
+        for (let i = 0; i < 9; i++) promises.push(ring.write(fd, text("x"), i));
+      }), RangeError);
+    expect(error.message).toMatch(/chain of 9 operations.*queue of 8.*more entries/);
+    expect(promises.length).toBe(8);
+    expect(await outcomes(promises)).toEqual(times(8, () => "ECANCELED"));
+    expect(await ring.nop()).toBe(0);
+    expect(folder.text("file")).toBe("");
+    expect(ring.stats).toMatchObject({ submitted: 1, inFlight: 0 });
+  });
+
+  test("may be as long as the queue, and no longer", async () => {
+    await using ring = new Ring({ entries: 8 });
+    using pipe = new Pipe();
+    const waiting = ring.pollAdd(pipe.readEnd, POLL.IN);
+    expect(await outcomes(ring.link((ring) => times(8, () => ring.nop())))).toEqual(times(8, () => 0));
+    thrown(() => ring.link((ring) => times(9, () => ring.nop())), RangeError);
+    // A limit in time takes a place, too.
+    const limited = (ring: Ring) => times(4, () => ring.nop({ timeout: NEVER }));
+    expect(await outcomes(ring.link(limited))).toEqual(times(4, () => 0));
+    thrown(() => ring.link((ring) => [...limited(ring), ring.nop()]), RangeError);
+    pipe.write("x");
+    expect(await waiting & POLL.IN).toBe(POLL.IN);
+    await ring.nop();
+    expect(ring.stats.inFlight).toBe(0);
+  });
+
+  test("gives back what its function had queued when that throws", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    const fd = folder.open("file", "w+");
+    const before = ring.write(fd, text("before"), 0);
+    const promises: Promise<unknown>[] = [];
+    const reason = new Error("on purpose");
+    const { signal } = new AbortController();
+    expect(thrown(() =>
+      ring.link((ring) => {
+        promises.push(ring.write(fd, text("lost"), 10));
+        promises.push(ring.statx(AT.FDCWD, folder.at("file"), 0, 1));
+        promises.push(ring.timeout(NEVER, { signal }));
+        promises.push(ring.openat(AT.FDCWD, folder.at("made"), O.CREAT | O.WRONLY, 0o600, { timeout: NEVER }));
+        promises.push(ring.cancel("all"));
+        throw reason;
+      }), Error)).toBe(reason);
+    const after = ring.write(fd, text(" after"), 6);
+    expect(await outcomes([...promises, before, after])).toEqual([...times(5, () => "ECANCELED"), 6, 6]);
+    expect(folder.text("file")).toBe("before after");
+    expect(ring.stats).toMatchObject({ submitted: 2, inFlight: 0 });
+  });
+
+  test("leaves no rejection unhandled, though nobody looks at its promises", async () => {
+    await using ring = new Ring({ entries: 4 });
+    thrown(() => ring.link((ring) => times(9, () => ring.timeout(1))), RangeError);
+    thrown(() =>
+      ring.link((ring) => {
+        ring.nop({ timeout: 1 });
+        ring.cancel("all");
+        throw new Error("on purpose");
+      }), Error);
+    await ring.nop();
+    // afterEach looks for unhandled rejections.
+  });
+
+  test("with a signal that is aborted already is given up as a whole, with the signal's reason", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    const fd = folder.open("file", "w+");
+    const reason = new Error("enough");
+    const promises: Promise<number>[] = [];
+    const given = thrown(() =>
+      ring.link((ring) => {
+        promises.push(ring.write(fd, text("lost"), 0));
+        promises.push(ring.write(fd, text("lost"), 0, { signal: AbortSignal.abort(reason) }));
+        promises.push(ring.write(fd, text("lost"), 0));
+      }), Error);
+    expect(given).toBe(reason);
+    expect(await outcomes(promises)).toEqual(["ECANCELED"]);
+    await ring.nop();
+    expect(folder.text("file")).toBe("");
+    expect(ring.stats).toMatchObject({ submitted: 1, inFlight: 0 });
+  });
+});
+
+describe("a failed operation of a chain that went in", () => {
+  test("is an unhandled rejection when nobody looks at it, as outside a chain", async () => {
+    await using ring = new Ring();
+    ring.link((ring) => [ring.read(99_999, new Uint8Array(1))]);
+    await ring.nop();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect(unhandled.splice(0)).toMatchObject([{ code: "EBADF" }]);
+  });
+});
+
+describe("a chain and the queue", () => {
+  test("goes in whole when it does not fit behind what is staged", async () => {
+    await using ring = new Ring({ entries: 8 });
+    using pipe = new Pipe();
+    for (let before = 0; before <= 8; before++) {
+      const nops = times(before, () => ring.nop());
+      const chain = ring.link((ring) => [
+        ring.pollAdd(pipe.readEnd, POLL.IN),
+        ...times(5, () => ring.nop()),
+      ]).map(watch);
+      expect(await Promise.all(nops)).toEqual(times(before, () => 0));
+      expect(await ring.nop()).toBe(0);
+      expect(chain.map(({ state }) => state), `${before} before it`).toEqual(times(6, () => "pending"));
+      pipe.write("x");
+      ring.submitAndWait(6);
+      await Promise.resolve();
+      expect(chain.map(({ state }) => state)).toEqual(times(6, () => "resolved"));
+      pipe.read(1);
+    }
+  });
+
+  test("keeps its contents when it is moved to the front of the queue", async () => {
+    await using ring = new Ring({ entries: 8 });
+    using folder = new TempFolder();
+    const fd = folder.open("file", "w+");
+    const nops = times(5, () => ring.nop());
+    const chain = ring.link((ring) => times(8, (i) => ring.write(fd, pattern(100, i * 100), i * 100)));
+    expect(await Promise.all(nops)).toEqual([0, 0, 0, 0, 0]);
+    expect(await outcomes(chain)).toEqual(times(8, () => 100));
+    expect(folder.read("file")).toEqual(pattern(800));
+  });
+
+  test("thousands of chains pass through a small queue", async () => {
+    await using ring = new Ring({ entries: 16 });
+    const chains = times(2000, (i) => ring.link((ring) => times(1 + i % 16, () => ring.nop())));
+    const results = await Promise.all(chains.flat());
+    expect(results.every((result) => result === 0)).toBe(true);
+    expect(ring.stats.inFlight).toBe(0);
+  });
+});
+
+describe("time in a chain", () => {
+  test("timeout() delays what comes after it", async () => {
+    await using ring = new Ring();
+    const start = performance.now();
+    const order: string[] = [];
+    const chain = ring.link((ring) => [
+      ring.nop().then(() => order.push("before")),
+      ring.timeout(10).then(() => order.push("delay")),
+      ring.nop().then(() => order.push("after")),
+    ]);
+    await Promise.all(chain);
+    expect(performance.now() - start).toBeGreaterThan(9.9);
+    expect(order).toEqual(["before", "delay", "after"]);
+  });
+
+  test("timeout() that is removed cancels what comes after it", async () => {
+    await using ring = new Ring();
+    const [delay, next] = ring.link((ring) => [ring.timeout(NEVER), ring.nop()]);
+    const results = outcomes([delay!, next!]);
+    expect(await ring.timeoutRemove(delay!)).toBe(1);
+    expect(await results).toEqual(["ECANCELED", "ECANCELED"]);
+  });
+
+  test("timeout() delays in a hard chain, too", async () => {
+    await using ring = new Ring();
+    const start = performance.now();
+    const chain = ring.link((ring) => [ring.timeout(5), ring.timeout(5), ring.nop()], { hard: true });
+    expect(await outcomes(chain)).toEqual([0, 0, 0]);
+    expect(performance.now() - start).toBeGreaterThan(9.9);
+  });
+
+  test("a limit that expires ends the chain there", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const chain = ring.link((ring) => [
+      ring.nop({ timeout: NEVER }),
+      ring.read(pipe.readEnd, new Uint8Array(4), undefined, { timeout: 3 }),
+      ring.nop({ timeout: NEVER }),
+      ring.nop(),
+    ]);
+    expect(await outcomes(chain)).toEqual([0, "ETIME", "ECANCELED", "ECANCELED"]);
+    await ring.nop();
+    expect(ring.stats.inFlight).toBe(0);
+  });
+
+  test("a limit counts from when its operation starts", async () => {
+    await using ring = new Ring();
+    const chain = ring.link((ring) => [
+      ring.timeout(15),
+      ring.timeout(2, { timeout: 10 }),
+      ring.nop(),
+    ]);
+    expect(await outcomes(chain)).toEqual([0, 0, 0]);
+  });
+
+  test("a limit on the last operation of a chain limits it alone", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const chain = ring.link((ring) => [
+      ring.nop(),
+      ring.read(pipe.readEnd, new Uint8Array(4), undefined, { timeout: 3 }),
+    ]);
+    const next = ring.nop();
+    expect(await outcomes([...chain, next])).toEqual([0, "ETIME", 0]);
+  });
+
+  test("a signal ends its operation, and with it the rest of the chain", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    for (const when of ["inside", "same turn", "later"]) {
+      const controller = new AbortController();
+      const chain = ring.link((ring) => {
+        const operations = [
+          ring.read(pipe.readEnd, new Uint8Array(4), undefined, { signal: controller.signal }),
+          ring.nop(),
+        ];
+        if (when === "inside") controller.abort({ code: "enough" });
+        return operations;
+      });
+      const results = outcomes(chain);
+      if (when === "later") await ring.nop();
+      controller.abort({ code: "enough" });
+      expect(await results, when).toEqual(["enough", "ECANCELED"]);
+    }
+    expect(ring.stats.inFlight).toBe(0);
+  });
+
+  test("cancel() of an operation that has not started yet ends the chain there", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const chain = ring.link((ring) => [
+      ring.pollAdd(pipe.readEnd, POLL.IN),
+      ring.read(pipe.readEnd, new Uint8Array(4)),
+      ring.nop(),
+    ]);
+    const results = outcomes(chain);
+    await ring.nop();
+    expect(await ring.cancel(chain[0]!)).toBe(1);
+    expect(await results).toEqual(["ECANCELED", "ECANCELED", "ECANCELED"]);
+  });
+});

@@ -1,0 +1,117 @@
+import { describe, expect, test } from "vitest";
+import { POLL, Ring, UringError } from "../../mod.ts";
+import { failure, watch } from "../support/failure.ts";
+import { TempFolder } from "../support/folder.ts";
+import { Pipe } from "../support/pipe.ts";
+import { connect, listen, newSocket } from "../support/socket.ts";
+
+/** IN and RDNORM mean the same; so do OUT and WRNORM. */
+const ASKED = POLL.IN | POLL.OUT | POLL.ERR | POLL.HUP | POLL.RDHUP;
+
+describe("pollAdd()", () => {
+  test("resolves at once to what is ready", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    expect(await ring.pollAdd(pipe.writeEnd, POLL.OUT) & ASKED).toBe(POLL.OUT);
+    expect(await ring.pollAdd(pipe.writeEnd, POLL.IN | POLL.OUT) & ASKED).toBe(POLL.OUT);
+    pipe.write("x");
+    expect(await ring.pollAdd(pipe.readEnd, POLL.IN) & ASKED).toBe(POLL.IN);
+  });
+
+  test("waits until what was asked for is ready, and takes nothing from the pipe", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const polled = watch(ring.pollAdd(pipe.readEnd, POLL.IN));
+    await ring.nop();
+    expect(polled.state).toBe("pending");
+    pipe.write("here");
+    expect(ring.submitAndWait(1)).toBe(1);
+    await Promise.resolve();
+    expect(Number(polled.value) & ASKED).toBe(POLL.IN);
+    expect(pipe.read()).toBe("here");
+  });
+
+  test("tells once, and must be asked again", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    pipe.write("x");
+    await ring.pollAdd(pipe.readEnd, POLL.IN);
+    expect(ring.stats.inFlight).toBe(0);
+    expect(await ring.pollAdd(pipe.readEnd, POLL.IN) & ASKED).toBe(POLL.IN);
+  });
+
+  test("always tells of errors and hang-ups, even when no event was asked for", async () => {
+    await using ring = new Ring();
+    using hungUp = new Pipe();
+    using broken = new Pipe();
+    const polls = [ring.pollAdd(hungUp.readEnd, 0), ring.pollAdd(broken.writeEnd, 0)];
+    const outcomes = polls.map(watch);
+    await ring.nop();
+    hungUp.write("x");
+    await ring.nop();
+    expect(outcomes.map(({ state }) => state), "data is no event of these").toEqual(["pending", "pending"]);
+    hungUp.closeWriteEnd();
+    broken.closeReadEnd();
+    expect(await polls[0]! & ASKED).toBe(POLL.HUP);
+    expect(await polls[1]! & ASKED).toBe(POLL.ERR);
+  });
+
+  test("tells of a regular file at once: it is always ready", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    folder.write("file", "");
+    expect(await ring.pollAdd(folder.open("file"), POLL.IN | POLL.OUT) & ASKED).toBe(POLL.IN | POLL.OUT);
+  });
+
+  test("works on sockets", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    const fd = newSocket();
+    if (fd === -22) return expect(ring.probe().op("SOCKET").supported, "since Linux 5.19").toBe(false);
+    expect(await ring.pollAdd(fd, POLL.OUT) & ASKED, "connected to nothing").toBe(POLL.OUT | POLL.HUP);
+    const { server, connection } = await listen(folder.at("socket"));
+    expect(connect(fd, folder.at("socket"))).toBe(0);
+    const peer = await connection;
+    expect(await ring.pollAdd(fd, POLL.IN | POLL.OUT) & ASKED).toBe(POLL.OUT);
+    const readable = ring.pollAdd(fd, POLL.IN | POLL.RDHUP);
+    const outcome = watch(readable);
+    await ring.nop();
+    expect(outcome.state).toBe("pending");
+    peer.write("hello");
+    expect(await readable & ASKED).toBe(POLL.IN);
+    expect(await ring.read(fd, new Uint8Array(16))).toBe(5);
+    peer.end();
+    expect(await ring.pollAdd(fd, POLL.RDHUP) & ASKED & ~POLL.HUP).toBe(POLL.RDHUP);
+    await ring.closeFd(fd);
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  test("goes on with thousands at once", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const polls = Array.from({ length: 3000 }, () => ring.pollAdd(pipe.readEnd, POLL.IN));
+    await ring.nop();
+    expect(ring.stats.inFlight).toBe(3000);
+    pipe.write("x");
+    expect((await Promise.all(polls)).every((events) => (events & ASKED) === POLL.IN)).toBe(true);
+  });
+
+  test("rejects for an fd that is not open", async () => {
+    await using ring = new Ring();
+    const error = await failure(ring.pollAdd(99_999, POLL.IN), UringError);
+    expect(error).toMatchObject({ code: "EBADF", syscall: "poll_add", fd: 99_999 });
+    expect(error.message).toBe("EBADF: fd 99999 is not open, poll_add fd=99999");
+  });
+
+  test("ends with its time limit, and with its signal", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    expect(await failure(ring.pollAdd(pipe.readEnd, POLL.IN, { timeout: 1 }), UringError))
+      .toMatchObject({ code: "ETIME", syscall: "poll_add" });
+    const controller = new AbortController();
+    const poll = ring.pollAdd(pipe.readEnd, POLL.IN, { signal: controller.signal });
+    await ring.nop();
+    controller.abort("enough");
+    await expect(poll).rejects.toBe("enough");
+  });
+});

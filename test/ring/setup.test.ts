@@ -1,0 +1,353 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { AT, BufferPool, IORING_SETUP, O, POLL, Ring, type RingOptions, UringError } from "../../mod.ts";
+import { failure, thrown } from "../support/failure.ts";
+import { pattern, TempFolder } from "../support/folder.ts";
+import { Stage, supportedOperations } from "../support/operations.ts";
+import { Pipe } from "../support/pipe.ts";
+
+const F = IORING_SETUP;
+
+/** The flags that this kernel knows; all of them where it can't tell. */
+function kernelFlags(): number {
+  using ring = new Ring({ entries: 2 });
+  const names = ring.probe().setupFlags;
+  if (names.length > 0) return names.reduce((all, name) => all | F[name as keyof typeof F], 0);
+  return ring.setupFlags; // it has what it could get
+}
+const KNOWN_HERE = kernelFlags();
+
+/** Opens with options, or gives undefined where this kernel lacks them and says so. */
+function open(options: RingOptions, needs: number): Ring | undefined {
+  try {
+    return new Ring(options);
+  } catch (error) {
+    if (!(error instanceof UringError) || (KNOWN_HERE & needs) === needs) throw error;
+    expect(error).toMatchObject({ code: "EINVAL", syscall: "io_uring_setup" });
+    return undefined;
+  }
+}
+
+/** A ring must do the usual: complete at once, in a kernel thread, by poll, by time. */
+async function expectToWork(ring: Ring): Promise<void> {
+  using folder = new TempFolder();
+  using pipe = new Pipe();
+  folder.write("file", pattern(100));
+  expect(await Promise.all(Array.from({ length: 20 }, () => ring.nop()))).toEqual(new Array(20).fill(0));
+  const buffer = new Uint8Array(100);
+  expect(await ring.read(folder.open("file"), buffer, 0)).toBe(100);
+  expect(buffer).toEqual(pattern(100));
+  expect((await ring.statx(AT.FDCWD, folder.at("file"), 0, 0xfff)).size).toBe(100);
+  const poll = ring.pollAdd(pipe.readEnd, POLL.IN);
+  for (let i = 0; i < 5; i++) expect(await ring.timeout(0.1)).toBe(0);
+  pipe.write("x");
+  expect(await poll & POLL.IN).toBe(POLL.IN);
+  expect(ring.stats.inFlight).toBe(0);
+}
+
+describe("new Ring()", () => {
+  test("asks for the best that the kernel has", async () => {
+    await using ring = new Ring();
+    const wanted = F.CLAMP | F.SUBMIT_ALL | F.SINGLE_ISSUER | F.DEFER_TASKRUN | F.TASKRUN_FLAG | F.NO_SQARRAY;
+    expect(ring.setupFlags & wanted).toBe(wanted & KNOWN_HERE);
+    expect(ring.setupFlags & ~wanted).toBe(0);
+    expect(ring.entries).toBe(256);
+    expect(ring.cqEntries).toBe(512);
+    expect(ring.features & 1, "SINGLE_MMAP").toBe(1);
+    expect(ring.fd).toBeGreaterThan(2);
+    await expectToWork(ring);
+  });
+
+  test.each([
+    [{ entries: 1 }, 1, 2],
+    [{ entries: 3 }, 4, 8],
+    [{ entries: 100, cqEntries: 100 }, 128, 128],
+    [{ entries: 4, cqEntries: 33 }, 4, 64],
+    [{ entries: 8, cqEntries: 65536 }, 8, 65536],
+    [{ entries: 32768 }, 32768, 65536],
+  ])("rounds %o up to powers of two", async (options, entries, cqEntries) => {
+    await using ring = new Ring(options);
+    expect([ring.entries, ring.cqEntries]).toEqual([entries, cqEntries]);
+    expect(ring.setupFlags & F.CQSIZE).toBe("cqEntries" in options ? F.CQSIZE : 0);
+    expect(await Promise.all(Array.from({ length: 300 }, () => ring.nop()))).toEqual(new Array(300).fill(0));
+  });
+
+  const NAMED: [string, RingOptions, needs: number][] = [
+    ["singleIssuer", { singleIssuer: true }, F.SINGLE_ISSUER],
+    ["deferTaskrun", { deferTaskrun: true, singleIssuer: true }, F.DEFER_TASKRUN | F.SINGLE_ISSUER],
+    ["taskrunFlag", { taskrunFlag: true, deferTaskrun: true, singleIssuer: true }, F.TASKRUN_FLAG | F.DEFER_TASKRUN],
+    ["submitAll", { submitAll: true }, F.SUBMIT_ALL],
+    ["noSqarray", { noSqarray: true }, F.NO_SQARRAY],
+    ["sqe128", { sqe128: true }, F.SQE128],
+    ["cqe32", { cqe32: true }, F.CQE32],
+    ["sqe128 and cqe32", { sqe128: true, cqe32: true, entries: 8 }, F.SQE128 | F.CQE32],
+    ["flags", { flags: F.SUBMIT_ALL | F.CLAMP }, F.SUBMIT_ALL | F.CLAMP],
+    ["sqpoll", { sqpoll: true }, F.SQPOLL],
+    ["sqpoll with idle", { sqpoll: { idle: 5 } }, F.SQPOLL],
+    ["sqpoll with cpu", { sqpoll: { idle: 5, cpu: 0 } }, F.SQPOLL | F.SQ_AFF],
+  ];
+  test.each(NAMED)("takes %s by name", async (_, options, needs) => {
+    await using ring = open(options, needs);
+    if (ring === undefined) return;
+    expect(ring.setupFlags & needs).toBe(needs);
+    await expectToWork(ring);
+  });
+
+  const WITHOUT: [string, RingOptions, without: number][] = [
+    ["singleIssuer", { singleIssuer: false }, F.SINGLE_ISSUER | F.DEFER_TASKRUN | F.TASKRUN_FLAG],
+    ["deferTaskrun", { deferTaskrun: false }, F.DEFER_TASKRUN | F.TASKRUN_FLAG],
+    ["taskrunFlag", { taskrunFlag: false }, F.TASKRUN_FLAG],
+    ["submitAll", { submitAll: false }, F.SUBMIT_ALL],
+    ["noSqarray", { noSqarray: false }, F.NO_SQARRAY],
+  ];
+  test.each(WITHOUT)("leaves %s away when told to, and nothing else", async (_, options, without) => {
+    await using usual = new Ring();
+    await using ring = new Ring(options);
+    expect(ring.setupFlags).toBe(usual.setupFlags & ~without);
+    await expectToWork(ring);
+  });
+
+  test("runs every operation with 128-byte SQEs and 32-byte CQEs", async () => {
+    if ((KNOWN_HERE & F.SQE128) === 0) return expect(open({ sqe128: true }, F.SQE128)).toBeUndefined();
+    await using stage = await new Stage({ sqe128: true, cqe32: true, entries: 4 }).open(1);
+    for (const { name, start, isRight } of supportedOperations(stage.ring)) {
+      expect(await start(stage), name).toSatisfy(isRight);
+    }
+  });
+
+  test("loses no wake-up without taskrunFlag", async () => {
+    await using ring = new Ring({ taskrunFlag: false });
+    using folder = new TempFolder();
+    folder.write("file", "content");
+    for (let i = 0; i < 200; i++) {
+      await Promise.all([
+        ring.timeout(0.01 * (i % 10)),
+        ring.statx(AT.FDCWD, folder.at("file"), 0, 1),
+        ring.statx(AT.FDCWD, folder.at("file"), 0, 1),
+      ]);
+    }
+    expect(ring.stats.inFlight).toBe(0);
+  });
+
+  test("takes coopTaskrun: completions come when the ring is entered", async () => {
+    await using ring = open({ coopTaskrun: true, taskrunFlag: true }, F.COOP_TASKRUN | F.TASKRUN_FLAG);
+    if (ring === undefined) return;
+    expect(ring.setupFlags & (F.COOP_TASKRUN | F.DEFER_TASKRUN)).toBe(F.COOP_TASKRUN);
+    using pipe = new Pipe();
+    const poll = ring.pollAdd(pipe.readEnd, POLL.IN);
+    const timeout = ring.timeout(1);
+    expect(ring.submitAndWait(1)).toBe(1);
+    pipe.write("x");
+    expect(ring.submitAndWait(1)).toBe(1);
+    expect(await timeout).toBe(0);
+    expect(await poll & POLL.IN).toBe(POLL.IN);
+  });
+});
+
+describe("a ring with sqpoll", () => {
+  /** Nanoseconds that the submission threads of this process have run. */
+  function threadTime(): number {
+    let total = 0;
+    for (const id of readdirSync("/proc/self/task")) {
+      const task = `/proc/self/task/${id}`;
+      if (!readFileSync(`${task}/comm`, "utf8").startsWith("iou-sqp")) continue;
+      total += Number(readFileSync(`${task}/schedstat`, "utf8").split(" ")[0]);
+    }
+    return total;
+  }
+
+  test("reads and writes, counts what it submitted, and runs many operations through a small queue", async () => {
+    await using ring = new Ring({ sqpoll: { idle: 5 }, entries: 8 });
+    using folder = new TempFolder();
+    const fd = folder.open("file", "w+");
+    expect(await ring.write(fd, pattern(1000), 0)).toBe(1000);
+    const buffer = new Uint8Array(1000);
+    expect(await ring.read(fd, buffer, 0)).toBe(1000);
+    expect(buffer).toEqual(pattern(1000));
+    expect(await Promise.all(Array.from({ length: 500 }, () => ring.nop()))).toEqual(new Array(500).fill(0));
+    expect(ring.stats).toMatchObject({ completed: 502, submitted: 502, inFlight: 0 });
+  });
+
+  test("sleeps when it is idle, and wakes up for the next operation", async () => {
+    await using ring = new Ring({ sqpoll: { idle: 1 } });
+    await ring.nop();
+    for (let round = 0; round < 3; round++) {
+      let before = -1;
+      // It has gone to sleep when it no longer takes time.
+      while (before !== threadTime()) {
+        before = threadTime();
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      expect(await ring.nop()).toBe(0);
+    }
+  });
+
+  test("waits with submitAndWait(), and ends at its timeout", async () => {
+    await using ring = new Ring({ sqpoll: { idle: 5 } });
+    using pipe = new Pipe();
+    const poll = ring.pollAdd(pipe.readEnd, POLL.IN);
+    expect(ring.submitAndWait(1, { timeout: 5 })).toBe(0);
+    const nop = ring.nop();
+    expect(ring.submitAndWait(1)).toBe(1);
+    expect(await nop).toBe(0);
+    pipe.write("x");
+    expect(await poll & POLL.IN).toBe(POLL.IN);
+  });
+
+  test("closes with operations in flight", async () => {
+    const ring = new Ring({ sqpoll: { idle: 5 } });
+    using pipe = new Pipe();
+    const read = failure(ring.read(pipe.readEnd, new Uint8Array(4)), Error);
+    await ring.nop();
+    await ring.close();
+    expect(await read).toMatchObject({ name: "AbortError" });
+  });
+});
+
+describe("a ring with iopoll", () => {
+  test("reads files opened with O_DIRECT, or says that the device can't be polled", async () => {
+    await using ring = new Ring({ iopoll: true });
+    await using usual = new Ring();
+    expect(ring.setupFlags & F.IOPOLL).toBe(F.IOPOLL);
+    using folder = new TempFolder();
+    using pool = new BufferPool({ size: 4096, count: 1 });
+    folder.write("file", pattern(4096));
+    const opening = usual.openat(AT.FDCWD, folder.at("file"), O.RDONLY | O.DIRECT);
+    const fd = await opening.catch((error: UringError) => error.code);
+    if (typeof fd === "string") return expect(fd, "where the file system has no O_DIRECT").toBe("EINVAL");
+    const buffer = pool.acquire();
+    try {
+      expect(await ring.read(fd, buffer, 0)).toBe(4096);
+      expect(buffer).toEqual(pattern(4096));
+    } catch (error) {
+      expect(error).toMatchObject({ code: "EOPNOTSUPP", syscall: "read" });
+      expect((error as Error).message).toMatch(/iopoll.*O_DIRECT.*can be polled/);
+    }
+    await usual.closeFd(fd);
+  });
+
+  test("explains why other files and operations are refused", async () => {
+    await using ring = new Ring({ iopoll: true });
+    using folder = new TempFolder();
+    folder.write("file", "content");
+    for (
+      const refused of [
+        () => ring.read(folder.open("file"), new Uint8Array(4), 0),
+        () => ring.openat(AT.FDCWD, folder.at("file"), O.RDONLY),
+        () => ring.pollAdd(folder.open("file"), POLL.IN),
+      ]
+    ) {
+      const error = await failure(refused(), UringError);
+      expect(["EINVAL", "EOPNOTSUPP"]).toContain(error.code);
+      expect(error.message).toMatch(/iopoll.*O_DIRECT.*another ring/);
+    }
+    expect(await ring.nop()).toBe(0);
+  });
+
+  test("takes hybridIopoll besides", async () => {
+    await using ring = open({ iopoll: true, hybridIopoll: true }, F.IOPOLL | F.HYBRID_IOPOLL);
+    if (ring !== undefined) expect(await ring.nop()).toBe(0);
+  });
+});
+
+describe("attachTo", () => {
+  test("takes a ring or its descriptor; both rings go on after the other is closed", async () => {
+    const first = new Ring();
+    const second = new Ring({ attachTo: first });
+    const third = new Ring({ attachTo: second.fd });
+    expect([second, third].map((ring) => ring.setupFlags & F.ATTACH_WQ)).toEqual([F.ATTACH_WQ, F.ATTACH_WQ]);
+    await Promise.all([first, second, third].map(expectToWork));
+    await first.close();
+    await Promise.all([second, third].map(expectToWork));
+    await second.close();
+    await expectToWork(third);
+    await third.close();
+  });
+});
+
+describe("setup options that can't be", () => {
+  // The numbers are those of the list of invalid input in the design.
+  const REFUSED: [string, unknown, typeof TypeError | typeof RangeError, RegExp][] = [
+    ["1: entries 0", { entries: 0 }, RangeError, /entries.*from 1 to 32768, not 0/],
+    ["2: entries 32769", { entries: 32769 }, RangeError, /entries.*from 1 to 32768, not 32769/],
+    ["3: entries 3.5", { entries: 3.5 }, TypeError, /entries must be an integer.*not 3.5/],
+    ["3: entries NaN", { entries: NaN }, TypeError, /entries must be an integer.*not NaN/],
+    ["3: entries as text", { entries: "8" }, TypeError, /entries must be an integer.*not "8"/],
+    ["entries -1", { entries: -1 }, RangeError, /entries.*from 1 to 32768, not -1/],
+    ["entries as bigint", { entries: 8n }, TypeError, /entries must be an integer/],
+    ["4: cqEntries 0", { cqEntries: 0 }, RangeError, /cqEntries.*from 1 to 65536, not 0/],
+    ["cqEntries 1.5", { entries: 1, cqEntries: 1.5 }, TypeError, /cqEntries must be an integer/],
+    ["5: cqEntries below entries", { entries: 64, cqEntries: 32 }, RangeError, /cqEntries \(32\).*entries \(64\)/],
+    ["6: cqEntries 65537", { cqEntries: 65537 }, RangeError, /cqEntries.*from 1 to 65536, not 65537/],
+    ["7: SQ_AFF alone", { flags: F.SQ_AFF }, TypeError, /SQ_AFF needs sqpoll/],
+    ["9: deferTaskrun alone", { deferTaskrun: true }, TypeError, /deferTaskrun needs singleIssuer/],
+    ["9: DEFER_TASKRUN alone", { flags: F.DEFER_TASKRUN }, TypeError, /deferTaskrun needs singleIssuer/],
+    [
+      "9: deferTaskrun without singleIssuer",
+      { deferTaskrun: true, singleIssuer: false },
+      TypeError,
+      /deferTaskrun needs singleIssuer/,
+    ],
+    [
+      "10: deferTaskrun with sqpoll",
+      { deferTaskrun: true, singleIssuer: true, sqpoll: true },
+      TypeError,
+      /sqpoll and deferTaskrun exclude/,
+    ],
+    ["10: coopTaskrun with sqpoll", { coopTaskrun: true, sqpoll: true }, TypeError, /sqpoll and coopTaskrun exclude/],
+    ["10: taskrunFlag with sqpoll", { taskrunFlag: true, sqpoll: true }, TypeError, /sqpoll and taskrunFlag exclude/],
+    ["11: taskrunFlag alone", { taskrunFlag: true }, TypeError, /taskrunFlag needs coopTaskrun or deferTaskrun/],
+    ["12: hybridIopoll alone", { hybridIopoll: true }, TypeError, /hybridIopoll needs iopoll/],
+    ["13: CQE32 with CQE_MIXED", { cqe32: true, flags: F.CQE_MIXED }, TypeError, /cqe32 and CQE_MIXED exclude/],
+    ["SQE128 with SQE_MIXED", { sqe128: true, flags: F.SQE_MIXED }, TypeError, /sqe128 and SQE_MIXED exclude/],
+    ["14: an unknown flag", { flags: 1 << 25 }, RangeError, /flags.*no IORING_SETUP flag: 0x2000000.*0x1fffff/],
+    ["14: the highest bit", { flags: 0x80000000 }, RangeError, /flags.*no IORING_SETUP flag: 0x80000000/],
+    ["flags as text", { flags: "1" }, TypeError, /flags must be a number/],
+    ["flags 0.5", { flags: 0.5 }, TypeError, /flags must be an integer/],
+    ["R_DISABLED", { flags: F.R_DISABLED }, TypeError, /R_DISABLED.*not available/],
+    ["NO_MMAP", { flags: F.NO_MMAP }, TypeError, /NO_MMAP.*not available/],
+    ["sqpoll as text", { sqpoll: "yes" }, TypeError, /sqpoll must be true, false or \{ idle, cpu \}, not "yes"/],
+    ["sqpoll as number", { sqpoll: 1 }, TypeError, /sqpoll must be true, false/],
+    ["sqpoll.idle -1", { sqpoll: { idle: -1 } }, RangeError, /sqpoll.idle must be from 0/],
+    ["sqpoll.idle 0.5", { sqpoll: { idle: 0.5 } }, TypeError, /sqpoll.idle must be an integer/],
+    ["sqpoll.cpu -1", { sqpoll: { cpu: -1 } }, RangeError, /sqpoll.cpu must be from 0/],
+    ["attachTo as text", { attachTo: "ring" }, TypeError, /attachTo must be a ring or its descriptor, not "ring"/],
+    ["attachTo without fd", { attachTo: {} }, TypeError, /attachTo must be a ring or its descriptor/],
+    ["attachTo null", { attachTo: null }, TypeError, /attachTo must be a ring or its descriptor, not null/],
+    ["attachTo -1", { attachTo: -1 }, RangeError, /attachTo must be from 0/],
+    ...["iopoll", "singleIssuer", "coopTaskrun", "submitAll", "noSqarray", "sqe128", "cqe32"].map(
+      (name): [string, unknown, typeof TypeError, RegExp] => [
+        `${name} that is no boolean`,
+        { [name]: 1 },
+        TypeError,
+        new RegExp(`${name} must be true or false, not 1`),
+      ],
+    ),
+    ["options null", null, TypeError, /options must be an object, not null/],
+    ["options as number", 8, TypeError, /options must be an object, not 8/],
+  ];
+  test.each(REFUSED)("%s", (_, options, type, message) => {
+    const before = readdirSync("/proc/self/fd").length;
+    expect(thrown(() => new Ring(options as RingOptions), type).message).toMatch(message);
+    expect(readdirSync("/proc/self/fd").length).toBe(before);
+  });
+
+  test("8: a processor that is not online", () => {
+    const error = thrown(() => new Ring({ sqpoll: { cpu: 9999 } }), UringError);
+    expect(error).toMatchObject({ code: "EINVAL", syscall: "io_uring_setup" });
+    expect(error.message).toMatch(/sqpoll.cpu 9999 is not online/);
+  });
+
+  test("15: attachTo a descriptor that is no open ring", async () => {
+    using folder = new TempFolder();
+    folder.write("file", "");
+    const closed = new Ring();
+    await closed.close();
+    for (const fd of [99_999, folder.open("file")]) {
+      const error = thrown(() => new Ring({ attachTo: fd }), UringError);
+      expect(["ENXIO", "EBADF", "EINVAL"]).toContain(error.code);
+      expect(error.message).toMatch(`attachTo ${fd} is not an open ring`);
+    }
+    expect(thrown(() => new Ring({ attachTo: closed }), Error).message).toMatch(/attachTo.*(closed|not an open ring)/);
+  });
+});

@@ -1,0 +1,23 @@
+import process from "node:process";
+
+/** Runs a full garbage collection, on whichever runtime this is. */
+export const collectGarbage: () => void = collector();
+
+function collector(): () => void {
+  const host = globalThis as { Bun?: { gc(force: boolean): void }; gc?: () => void };
+  if (host.Bun !== undefined) return () => host.Bun!.gc(true);
+  if (host.gc !== undefined) return host.gc;
+  // Node and Deno were not started with --expose-gc; V8 gives it to contexts made after its flag is set.
+  process.getBuiltinModule("node:v8").setFlagsFromString("--expose-gc");
+  return process.getBuiltinModule("node:vm").runInNewContext("gc") as () => void;
+}
+
+/** Collects until `done`, giving finalizers their turns of the event loop. False when it did not come to that. */
+export async function collectUntil(done: () => boolean): Promise<boolean> {
+  for (let round = 0; round < 50; round++) {
+    collectGarbage();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    if (done()) return true;
+  }
+  return false;
+}
