@@ -110,7 +110,8 @@ function open({ source, path }: Candidate): Native {
     if (runtime === "bun") return openInBun(source, path);
     return openInNode(source, path);
   } catch (error) {
-    throw new Error(`${source.path} (${source.how}): ${messageOf(error)}`, { cause: error });
+    const how = source.how === "env" ? "URING_CORE" : source.how;
+    throw new Error(`${source.path} (${how}): ${messageOf(error)}`, { cause: error });
   }
 }
 
@@ -171,7 +172,9 @@ function inCache(core: Core): Candidate | undefined {
 }
 
 function decode({ base64 }: Core): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  // Node has it since 26. The other way takes 4 ms.
+  const { fromBase64 } = Uint8Array as { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> };
+  return fromBase64?.(base64) ?? Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
 // Permissions, which only Deno has

@@ -33,14 +33,15 @@ export class Home {
 const homes = new WeakMap<ArrayBufferLike, Home>();
 
 /** The home of the buffer below `bytes`, whose length the caller has found to be more than 0. */
-export function homeOf(buffer: ArrayBufferLike): Home {
-  return homes.get(buffer) ?? settle(buffer);
+export function homeOf(buffer: ArrayBufferLike, name = "buffer"): Home {
+  return homes.get(buffer) ?? settle(buffer, name);
 }
 
-function settle(buffer: ArrayBufferLike): Home {
+function settle(buffer: ArrayBufferLike, name: string): Home {
+  if (!isBuffer(buffer)) refuseBytes(buffer, name);
   if ((buffer as { resizable?: boolean }).resizable || (buffer as { growable?: boolean }).growable) {
     throw new TypeError(
-      "buffer is resizable: its memory may go while the kernel uses it; use one of fixed length, or a BufferPool's",
+      `${name} is resizable: its memory may go while the kernel uses it; use one of fixed length, or a BufferPool's`,
     );
   }
   const address = load().address(new Uint8Array(buffer));
@@ -68,9 +69,19 @@ export function refuseBytes(bytes: unknown, name: string): never {
   throw new RangeError(`${name} has length 0: give it at least one byte`);
 }
 
+const BUFFER_KINDS = [ArrayBuffer, ...(typeof SharedArrayBuffer === "undefined" ? [] : [SharedArrayBuffer])];
+const lengthGetters = BUFFER_KINDS.map((kind) => Object.getOwnPropertyDescriptor(kind.prototype, "byteLength")!.get!);
+
+/** Whether it is a buffer, and not what only looks like one; of another realm (`node:vm`), too. */
 function isBuffer(value: unknown): value is ArrayBufferLike {
-  return value instanceof ArrayBuffer ||
-    (typeof SharedArrayBuffer !== "undefined" && value instanceof SharedArrayBuffer);
+  return lengthGetters.some((byteLength) => {
+    try {
+      byteLength.call(value);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }
 
 /** Whether a buffer was detached. */

@@ -5,6 +5,7 @@
  */
 
 import { mapRegion, type Region } from "./region.ts";
+import { threadBound } from "./thread_bound.ts";
 
 /** What a pool registers itself with: a `Ring`. */
 export interface PoolRegistrar {
@@ -51,6 +52,8 @@ export class BufferPool {
   readonly stride: number;
   /** @internal */
   readonly region: Region;
+  /** @internal */
+  readonly threadBound: () => void = threadBound;
   readonly #buffers: Uint8Array<ArrayBuffer>[];
   readonly #free: number[];
   readonly #taken: Set<number>;

@@ -9,7 +9,7 @@ import { type Bytes, refuseBytes } from "../memory/address.ts";
 
 /** A file descriptor: an integer below 2^31. Negative ones are the kernel's to refuse, or mean something to it. */
 export function checkFd(fd: number, name = "fd"): void {
-  if ((fd | 0) !== fd) refuseFd(fd, name);
+  if (typeof fd !== "number" || (fd | 0) !== fd) refuseFd(fd, name);
 }
 
 function refuseFd(fd: unknown, name: string): never {
@@ -21,12 +21,13 @@ function refuseFd(fd: unknown, name: string): never {
 
 /** An unsigned 32-bit integer: flags, a mask, a mode. */
 export function checkU32(value: number, name: string): void {
-  if ((value >>> 0) !== value) refuseInteger(value, name, 0, 0xffffffff);
+  if (typeof value !== "number" || (value >>> 0) !== value) refuseInteger(value, name, 0, 0xffffffff);
 }
 
 /** A signed or unsigned 32-bit integer: flags that C declares as int. */
 export function checkFlags(value: number, name: string): void {
-  if ((value | 0) !== value && (value >>> 0) !== value) refuseInteger(value, name, -0x80000000, 0xffffffff);
+  if (typeof value === "number" && ((value | 0) === value || (value >>> 0) === value)) return;
+  refuseInteger(value, name, -0x80000000, 0xffffffff);
 }
 
 function refuseInteger(value: unknown, name: string, min: number, max: number): never {

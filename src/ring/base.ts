@@ -10,7 +10,7 @@ import type { Bytes, Home } from "../memory/address.ts";
 import { giveScratch, type Scratch, takeScratch } from "../memory/scratch.ts";
 import { checkInteger, checkMilliseconds, shown } from "./arguments.ts";
 import { Engine, type Extra, NO_FD } from "./engine.ts";
-import { UnsupportedError, UringError } from "./errors.ts";
+import { RingClosedError, UnsupportedError, UringError } from "./errors.ts";
 import type { RingOptions } from "./options.ts";
 import { kernelRelease, type Probe, probeRing } from "./probe.ts";
 
@@ -58,13 +58,19 @@ export class RingBase {
     this.engine = new Engine(options);
   }
 
-  /** What this kernel can do. The answer is kept. */
+  /**
+   * What this kernel can do. The answer is kept.
+   *
+   * @throws {RingClosedError} when the ring is closed, and was not asked before
+   */
   probe(): Probe {
+    if (this.#probe === undefined && this.engine.closed) throw new RingClosedError("probe");
     return this.#probe ??= probeRing(this.engine.core);
   }
 
   /** Refuses an op that the kernel lacks, before anything is staged. */
   protected need(op: keyof typeof IORING_OP, since: string): void {
+    if (this.engine.closed) throw new RingClosedError(op.toLowerCase());
     if (!this.probe().op(op).supported) throw new UnsupportedError(op, `Linux ${since}`, kernelRelease());
   }
 
@@ -168,6 +174,9 @@ function giveBack(scratch: Scratch | null, extra: Extra | null): void {
 
 /** Checks options and gives the SQE's flags. */
 export function checkOptions(options: OpOptions): number {
+  if (options === null || typeof options !== "object") {
+    throw new TypeError(`options must be an object, not ${shown(options)}`);
+  }
   const { signal, timeout, flags = 0, fixedFile, personality } = options;
   if (signal !== undefined && typeof signal?.addEventListener !== "function") {
     throw new TypeError(`signal must be an AbortSignal, not ${shown(signal)}`);

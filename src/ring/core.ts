@@ -183,6 +183,9 @@ function setupDetail(errno: number, request: SetupRequest): string | undefined {
     case 12:
       return "no memory for the rings: fewer entries, or a higher `ulimit -l`";
     case 22:
+      if ((request.required & IORING_SETUP.ATTACH_WQ) !== 0) {
+        return `attachTo ${request.wqFd} is not an open ring, or this kernel lacks one of ${flags.join(", ")}`;
+      }
       return (request.required & IORING_SETUP.SQ_AFF) !== 0
         ? `sqpoll.cpu ${request.sqThreadCpu} is not online, or this kernel lacks one of ${flags.join(", ")}`
         : `this kernel refuses the setup flags ${flags.join(", ") || "(none)"} with ${request.entries} entries`;

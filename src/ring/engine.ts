@@ -9,6 +9,7 @@
 
 import { AT, IORING_ASYNC_CANCEL, IORING_CQE_F, IORING_REGISTER, IORING_SETUP, IOSQE } from "../abi/constants.ts";
 import { prepCancel } from "../abi/encode.ts";
+import { errnoText } from "../abi/errno.ts";
 import { warn } from "../../ffi/host.ts";
 import type { Home } from "../memory/address.ts";
 import { giveScratch, type Scratch } from "../memory/scratch.ts";
@@ -52,6 +53,7 @@ const now = performance.now.bind(performance);
 
 const ECANCELED = -125;
 const EINTR = -4;
+const EMFILE = -24;
 
 /** The pending table and the pump. Not exported to users: `Ring` is its face. */
 export class Engine {
@@ -357,7 +359,7 @@ export class Engine {
   #afterTurn(): void {
     const { core } = this;
     if (this.#drained !== undefined && this.inFlight === 0) this.#drained();
-    if (this.#scheduled || this.#finished) return;
+    if (this.#scheduled || this.#finished || this.#fatal !== undefined) return;
     if (core.count > 0 || (core.state & STATE.MORE) !== 0) {
       this.#schedule();
     } else if (core.unsubmitted > 0 && core.state & STATE.BUSY) {
@@ -374,7 +376,7 @@ export class Engine {
   /** Nothing more is asked for: sleeps, if anything is in flight; is idle, if not. */
   #goIdle(): void {
     this.#checking = false;
-    if (this.#scheduled || this.#finished) return;
+    if (this.#scheduled || this.#finished || this.#fatal !== undefined) return;
     if (this.inFlight === 0) {
       this.#keepAlive(false);
       return;
@@ -385,7 +387,7 @@ export class Engine {
       this.#yieldTurn();
       return;
     }
-    if (!this.#wakerStarted) this.#startWaker();
+    if (!this.#wakerStarted && !this.#startWaker()) return;
     this.#keepAlive(this.#wantsRef);
     if (this.core.native.arm(this.core.handle) === 1) {
       this.#schedule();
@@ -394,15 +396,16 @@ export class Engine {
     }
   }
 
-  #startWaker(): void {
+  #startWaker(): boolean {
     const rc = this.core.native.startWaker(this.core.handle, () => this.#wake());
     if (rc < 0) {
-      const error = new UringError(rc, "eventfd", { detail: "the ring's waker can't be started" });
-      this.#fatal = error;
-      throw error;
+      const why = rc === EMFILE ? "no descriptor is left: raise `ulimit -n`, or close files" : errnoText(rc);
+      this.#giveUp(new UringError(rc, "eventfd", { detail: `the ring's waker can't be started: ${why}` }));
+      return false;
     }
     this.#wakerStarted = true;
     this.#keptAlive = true; // a threadsafe function is born with a reference
+    return true;
   }
 
   #wake(): void {
@@ -488,10 +491,15 @@ export class Engine {
   /** The ring can't go on: the kernel refuses to be entered. What is in flight can't be known any more. */
   #fail(errno: number): void {
     const detail = FATAL[errno];
-    this.#fatal = new UringError(errno, "io_uring_enter", detail === undefined ? {} : { detail });
-    for (let slot = 0; slot < this.#slots; slot++) this.#rejects[slot]?.(this.#fatal);
+    this.#giveUp(new UringError(errno, "io_uring_enter", detail === undefined ? {} : { detail }));
+  }
+
+  #giveUp(error: UringError): void {
+    this.#fatal = error;
+    for (let slot = 0; slot < this.#slots; slot++) this.#rejects[slot]?.(error);
     this.core.count = 0;
     this.#keepAlive(false);
+    this.#drained?.();
   }
 
   // Waiting, cancelling, the end

@@ -6,7 +6,7 @@
 
 import { prepNop, prepRead, prepReadFixed, prepReadv2, prepWrite, prepWriteFixed, prepWritev2 } from "../abi/encode.ts";
 import { type Bytes, type Home, homeOf } from "../memory/address.ts";
-import type { BufferPool } from "../memory/pool.ts";
+import { BufferPool } from "../memory/pool.ts";
 import { type Scratch, takeScratch } from "../memory/scratch.ts";
 import { checkFd, checkFlags, checkInteger, lengthOf, type Offset, shown, toOffset } from "./arguments.ts";
 import { bytesAddress, type OpOptions, RingBase } from "./base.ts";
@@ -220,14 +220,20 @@ export class RwOps extends RingBase {
    * @throws {RingClosedError} when the ring is closed
    */
   registerPool(pool: BufferPool): void {
+    checkPool(pool);
     if (this.engine.closed) throw new RingClosedError("registerPool");
     this.registrations.add(pool.region, pool.stride);
   }
 
   /** Takes a pool's registration back. Operations in flight keep what they use. */
   unregisterPool(pool: BufferPool): void {
+    checkPool(pool);
     this.registrations.remove(pool.region);
   }
+}
+
+function checkPool(pool: BufferPool): void {
+  if (!(pool instanceof BufferPool)) throw new TypeError(`pool must be a BufferPool, not ${shown(pool)}`);
 }
 
 function checkIndex(index: number): number {
@@ -253,8 +259,14 @@ function iovecs(buffers: readonly Bytes[]): { scratch: Scratch; homes: Home[]; c
   if (count < 1 || count > MAX_IOVECS) {
     throw new RangeError(`buffers must hold 1 to ${MAX_IOVECS} buffers, not ${count}: split the call`);
   }
-  const lengths = buffers.map((bytes, i) => lengthOf(bytes, `buffers[${i}]`));
-  const homes = buffers.map((bytes) => homeOf(bufferOf(bytes)));
+  // Not map(), which leaves holes out.
+  const lengths: number[] = [];
+  const homes: Home[] = [];
+  for (let i = 0; i < count; i++) {
+    const name = `buffers[${i}]`;
+    lengths.push(lengthOf(buffers[i]!, name));
+    homes.push(homeOf(bufferOf(buffers[i]!), name));
+  }
   const scratch = takeScratch(count * IOVEC_SIZE);
   for (let i = 0; i < count; i++) {
     scratch.view.setBigUint64(i * IOVEC_SIZE, BigInt(bytesAddress(homes[i]!, buffers[i]!)), true);

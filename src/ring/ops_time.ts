@@ -86,6 +86,7 @@ export class TimeOps extends FileOps {
    * @returns how many were found: 1, or 0 when it had ended already
    */
   timeoutRemove(target: Promise<unknown>, o?: OpOptions): Promise<number> {
+    checkTimeout(target);
     const userData = this.#userDataOf(target);
     if (userData === undefined) return Promise.resolve(0);
     const promise = this.start({ op: "timeout_remove" }, o, (words, at) => prepTimeoutRemove(words, at, userData, 0));
@@ -102,7 +103,10 @@ export class TimeOps extends FileOps {
    */
   timeoutUpdate(target: Promise<unknown>, ms: number, o?: Omit<TimeoutOptions, "clock" | "count">): Promise<number> {
     checkMilliseconds(ms, "ms");
-    if (o !== undefined && "clock" in o) throw new TypeError("clock can't be changed: a timeout keeps the one it has");
+    if ((o as TimeoutOptions | undefined)?.clock !== undefined) {
+      throw new TypeError("clock can't be changed: a timeout keeps the one it has");
+    }
+    checkTimeout(target);
     const flags = o?.absolute ? IORING_TIMEOUT.ABS : 0;
     const userData = this.#userDataOf(target);
     if (userData === undefined) return Promise.resolve(0);
@@ -125,7 +129,7 @@ export class TimeOps extends FileOps {
       const flags = IORING_ASYNC_CANCEL.ANY | IORING_ASYNC_CANCEL.ALL;
       return this.#cancelWith(flags, true, (words, at) => prepCancel(words, at, 0, flags));
     }
-    if (target === null || typeof target !== "object") {
+    if (target === null || typeof target !== "object" || !("fd" in target || "op" in target || isPromise(target))) {
       throw new TypeError(`target must be a promise, { fd }, { op } or "all", not ${shown(target)}`);
     }
     const all = o.all ?? true;
@@ -169,6 +173,14 @@ export class TimeOps extends FileOps {
     this.engine.derived(accepted);
     return accepted;
   }
+}
+
+function isPromise(value: unknown): boolean {
+  return typeof (value as Promise<unknown> | null | undefined)?.then === "function";
+}
+
+function checkTimeout(target: unknown): void {
+  if (!isPromise(target)) throw new TypeError(`target must be the promise that timeout() gave, not ${shown(target)}`);
 }
 
 /** What a timeout's own promise rejects with when its time has come: not to be mistaken for its limit's ETIME. */

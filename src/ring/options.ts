@@ -6,6 +6,7 @@
 
 import { IORING_SETUP } from "../abi/constants.ts";
 import { checkInteger, shown } from "./arguments.ts";
+import { RingClosedError } from "./errors.ts";
 
 /** How a ring is set up. All of it may be left out. */
 export interface RingOptions {
@@ -96,7 +97,9 @@ export function toRequest(options: RingOptions): SetupRequest {
   checkInteger(required, "flags", 0, 0xffffffff);
   const unknown = (required & ~KNOWN) >>> 0;
   if (unknown !== 0) {
-    throw new RangeError(`flags has bits that are no IORING_SETUP flag: 0x${unknown.toString(16)}`);
+    throw new RangeError(
+      `flags has bits that are no IORING_SETUP flag: 0x${unknown.toString(16)}; all there are: 0x${KNOWN.toString(16)}`,
+    );
   }
   let refused = 0;
   for (const [name, flag] of Object.entries(NAMED)) {
@@ -109,10 +112,14 @@ export function toRequest(options: RingOptions): SetupRequest {
   if (options.cqEntries !== undefined) required |= F.CQSIZE;
   let sqThreadIdle = 0;
   let sqThreadCpu = 0;
-  if (options.sqpoll) {
+  const { sqpoll = false, attachTo } = options;
+  if (typeof sqpoll !== "boolean" && (typeof sqpoll !== "object" || sqpoll === null)) {
+    throw new TypeError(`sqpoll must be true, false or { idle, cpu }, not ${shown(sqpoll)}`);
+  }
+  if (sqpoll) {
     required |= F.SQPOLL;
-    if (typeof options.sqpoll === "object") {
-      const { idle, cpu } = options.sqpoll;
+    if (typeof sqpoll === "object") {
+      const { idle, cpu } = sqpoll;
       if (idle !== undefined) checkInteger(idle, "sqpoll.idle", 0, 0xffffffff);
       sqThreadIdle = idle ?? 0;
       if (cpu !== undefined) {
@@ -123,13 +130,12 @@ export function toRequest(options: RingOptions): SetupRequest {
     }
   }
   let wqFd = 0;
-  if (options.attachTo !== undefined) {
-    wqFd = typeof options.attachTo === "number" ? options.attachTo : options.attachTo.fd;
-    checkInteger(wqFd, "attachTo", 0, 0x7fffffff);
+  if (attachTo !== undefined) {
+    wqFd = descriptorOf(attachTo);
     required |= F.ATTACH_WQ;
   }
   checkTogether(required);
-  const optional = preferred(required) & ~refused & ~required;
+  const optional = preferred(required, refused) & ~refused & ~required;
   return { entries, cqEntries, required, optional, sqThreadCpu, sqThreadIdle, wqFd };
 }
 
@@ -154,13 +160,23 @@ function checkCqEntries(cqEntries: number, entries: number): void {
   }
 }
 
-/** What is worth having wherever the kernel has it. The core steps down from it. */
-function preferred(required: number): number {
+/** The descriptor of a ring to share with. */
+function descriptorOf(attachTo: unknown): number {
+  const fd = typeof attachTo === "number" ? attachTo : (attachTo as { fd?: unknown } | null)?.fd;
+  if (typeof fd !== "number") throw new TypeError(`attachTo must be a ring or its descriptor, not ${shown(attachTo)}`);
+  checkInteger(fd, "attachTo", 0, 0x7fffffff);
+  // Its number may be another file's by now.
+  if ((attachTo as { closed?: boolean }).closed) throw new RingClosedError("attachTo");
+  return fd;
+}
+
+/** What is worth having wherever the kernel has it, and goes together. The core steps down from it. */
+function preferred(required: number, refused: number): number {
   let flags = F.CLAMP | F.SUBMIT_ALL | F.NO_SQARRAY;
-  if ((required & F.SQPOLL) !== 0) return flags;
+  if ((required & F.SQPOLL) !== 0 || (refused & F.SINGLE_ISSUER) !== 0) return flags;
   flags |= F.SINGLE_ISSUER;
-  if ((required & (F.COOP_TASKRUN | F.IOPOLL)) === 0) flags |= F.DEFER_TASKRUN | F.TASKRUN_FLAG;
-  return flags;
+  if ((required & (F.COOP_TASKRUN | F.IOPOLL)) !== 0 || (refused & F.DEFER_TASKRUN) !== 0) return flags;
+  return flags | F.DEFER_TASKRUN | F.TASKRUN_FLAG;
 }
 
 function checkTogether(flags: number): void {

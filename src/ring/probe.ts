@@ -53,7 +53,7 @@ export function probeRing(core: Core): Probe {
   const query = queryKernel();
   return {
     op(name: string): OpSupport {
-      const code = codes[name.toUpperCase()];
+      const code = typeof name === "string" ? codes[name.toUpperCase()] : undefined;
       if (code === undefined) throw new TypeError(`there is no op ${JSON.stringify(name)}: give a name such as "READ"`);
       return { supported: supported.has(code), code };
     },

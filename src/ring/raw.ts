@@ -19,6 +19,7 @@ import { IORING_OP } from "../abi/constants.ts";
 import * as encode from "../abi/encode.ts";
 import { type Bytes, type Home, homeOf } from "../memory/address.ts";
 import { type Path, type Scratch, scratchPath, takeScratch } from "../memory/scratch.ts";
+import { threadBound } from "../memory/thread_bound.ts";
 import { checkInteger, lengthOf, shown } from "./arguments.ts";
 import { writeTimespec } from "./base.ts";
 import { Core, STATE, TURN } from "./core.ts";
@@ -52,6 +53,8 @@ const ETIME = -62;
  * are held until the operation's final completion; addresses are not.
  */
 export class RawRing {
+  /** @internal */
+  readonly threadBound: () => void = threadBound;
   readonly #core: Core;
   readonly #table: RawTable;
   // What every prep touches, without a detour.

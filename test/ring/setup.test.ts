@@ -5,6 +5,7 @@ import { failure, thrown } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
 import { Stage, supportedOperations } from "../support/operations.ts";
 import { Pipe } from "../support/pipe.ts";
+import { TIME_SCALE } from "../support/time_scale.ts";
 
 const F = IORING_SETUP;
 
@@ -100,12 +101,16 @@ describe("new Ring()", () => {
     ["submitAll", { submitAll: false }, F.SUBMIT_ALL],
     ["noSqarray", { noSqarray: false }, F.NO_SQARRAY],
   ];
-  test.each(WITHOUT)("leaves %s away when told to, and nothing else", async (_, options, without) => {
-    await using usual = new Ring();
-    await using ring = new Ring(options);
-    expect(ring.setupFlags).toBe(usual.setupFlags & ~without);
-    await expectToWork(ring);
-  });
+  test.each(WITHOUT)(
+    "leaves %s away when told to, and nothing else",
+    { timeout: 5000 * TIME_SCALE },
+    async (_, options, without) => {
+      await using usual = new Ring();
+      await using ring = new Ring(options);
+      expect(ring.setupFlags).toBe(usual.setupFlags & ~without);
+      await expectToWork(ring);
+    },
+  );
 
   test("runs every operation with 128-byte SQEs and 32-byte CQEs", async () => {
     if ((KNOWN_HERE & F.SQE128) === 0) return expect(open({ sqe128: true }, F.SQE128)).toBeUndefined();
@@ -115,7 +120,7 @@ describe("new Ring()", () => {
     }
   });
 
-  test("loses no wake-up without taskrunFlag", async () => {
+  test("loses no wake-up without taskrunFlag", { timeout: 5000 * TIME_SCALE }, async () => {
     await using ring = new Ring({ taskrunFlag: false });
     using folder = new TempFolder();
     folder.write("file", "content");

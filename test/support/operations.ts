@@ -25,6 +25,8 @@ export class Stage implements AsyncDisposable {
   /** A pipe with one byte in it, which nobody takes. */
   readonly readyPipe: Pipe = new Pipe();
   readonly pool: BufferPool;
+  /** A buffer of the pool. */
+  readonly pooled: Uint8Array<ArrayBuffer>;
   /** A file of 64 bytes, open for reading and writing. */
   readonly fd: number;
   #names = 0;
@@ -33,6 +35,7 @@ export class Stage implements AsyncDisposable {
   constructor(options?: RingOptions) {
     this.ring = new Ring(options);
     this.pool = new BufferPool({ ring: this.ring, size: 8, count: 64 });
+    this.pooled = this.pool.acquire();
     this.folder.write("file", "x".repeat(64));
     this.fd = this.folder.open("file", "r+");
     this.readyPipe.write("x");
@@ -45,9 +48,9 @@ export class Stage implements AsyncDisposable {
     return this;
   }
 
-  /** A descriptor that nobody else uses. */
+  /** A descriptor that nobody else uses; without one, a number that is none. */
   spareFd(): number {
-    return this.#spare.pop()!;
+    return this.#spare.pop() ?? 99_999;
   }
 
   /** A path that nothing has. */

@@ -64,14 +64,13 @@ fn releaseNotifier(slot: *Slot) void {
 }
 
 /// Ends the waker, drains, closes, and gives the slot back. Gives 0, or −EBUSY when operations that hold memory could
-/// not be ended within the limit: then the ring stays open on purpose, and its slot stays taken.
+/// not be ended within the limit: then the ring stays open on purpose, its slot stays taken, and the end of the
+/// environment still waits for them.
 pub fn close(slot: *Slot, limit_ns: u64) i32 {
     slot.ring.waker.stop();
     releaseNotifier(slot);
-    // A ring whose submissions are refused (disabled, wrong thread) can't drain either: nothing of it is in flight.
-    const drained = slot.ring.drain(limit_ns);
+    if (!slot.ring.drain(limit_ns)) return -sys.EBUSY;
     if (slot.env) |env| _ = napi.napi_remove_env_cleanup_hook(env, environmentEnds, slot);
-    if (!drained) return -sys.EBUSY;
     slot.ring.close();
     slot.free();
     return 0;

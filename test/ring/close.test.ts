@@ -1,0 +1,411 @@
+import { execFileSync } from "node:child_process";
+import { closeSync, fstatSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { AbortError, AT, BufferPool, IOSQE, POLL, Ring, RingClosedError, STATX, UringError } from "../../mod.ts";
+import { RawRing } from "../../src/ring/raw.ts";
+import { failure, failures, thrown, watch } from "../support/failure.ts";
+import { TempFolder } from "../support/folder.ts";
+import { collectUntil } from "../support/garbage.ts";
+import { BLOCKING, NEVER, OPERATIONS, Stage } from "../support/operations.ts";
+import { Pipe } from "../support/pipe.ts";
+import { ringDescriptors, ringMaps, threads } from "../support/process_state.ts";
+
+/** Rings of this process, as the system sees them. */
+function rings(): { descriptors: number; maps: number; threads: number } {
+  return { descriptors: ringDescriptors(), maps: ringMaps(), threads: threads() };
+}
+
+describe("close()", () => {
+  test("gives back the descriptor, the maps and the thread", async () => {
+    const before = rings();
+    const ring = new Ring();
+    await ring.timeout(1); // now it has a waker
+    expect(rings().descriptors).toBe(before.descriptors + 1);
+    expect(rings().maps).toBe(before.maps + 2);
+    expect(ring.closed).toBe(false);
+    await ring.close();
+    expect(ring.closed).toBe(true);
+    expect(rings()).toMatchObject({ descriptors: before.descriptors, maps: before.maps });
+  });
+
+  test("rejects what is in flight with an AbortError, and never writes into its buffers afterwards", async () => {
+    const ring = new Ring();
+    using pipe = new Pipe();
+    const buffers = Array.from({ length: 20 }, () => new Uint8Array(16));
+    const reads = failures(buffers.map((buffer) => ring.read(pipe.readEnd, buffer)), AbortError);
+    await ring.nop();
+    await ring.close();
+    for (const error of await reads) {
+      expect(error).toMatchObject({ name: "AbortError", code: "ABORT_ERR" });
+      expect(error.message).toMatch("read was cancelled: its ring was closed");
+    }
+    pipe.write("mine");
+    expect(pipe.read(), "nobody took it").toBe("mine");
+    expect(buffers.every((buffer) => buffer.every((byte) => byte === 0))).toBe(true);
+    expect(ring.stats.inFlight).toBe(0);
+  });
+
+  test.each(BLOCKING)("ends $name, started in the same turn or before", async ({ start }) => {
+    const stage = new Stage();
+    const { ring } = stage;
+    const early = failures(
+      [start(stage), start(stage, { timeout: NEVER }), start(stage, { flags: IOSQE.ASYNC })],
+      Error,
+    );
+    await ring.nop();
+    const late = failures([start(stage), start(stage, { signal: new AbortController().signal })], Error);
+    await ring.close();
+    for (const error of [...await early, ...await late]) expect(error).toBeInstanceOf(AbortError);
+    await stage[Symbol.asyncDispose]();
+  });
+
+  test.each(OPERATIONS)("lets $name, asked for in the same turn, complete or be cancelled", async ({ op, start }) => {
+    const stage = await new Stage().open(1);
+    if (stage.ring.probe().op(op).supported && !op.startsWith("OPENAT")) {
+      const outcome = watch(start(stage));
+      await stage.ring.close();
+      await Promise.resolve();
+      expect(outcome.state).not.toBe("pending");
+      if (outcome.state === "rejected") expect(outcome.value).toBeInstanceOf(AbortError);
+    }
+    await stage[Symbol.asyncDispose]();
+  });
+
+  test("settles every promise before its own", async () => {
+    const ring = new Ring();
+    using pipe = new Pipe();
+    const outcomes = [ring.read(pipe.readEnd, new Uint8Array(4)), ring.timeout(NEVER), ring.nop()].map(watch);
+    await ring.close();
+    expect(outcomes.map(({ state }) => state)).toEqual(["rejected", "rejected", "resolved"]);
+  });
+
+  test("lets work that can't be cancelled end, and gives its result", async () => {
+    const ring = new Ring();
+    using folder = new TempFolder();
+    const fd = folder.open("file", "w");
+    const write = ring.write(fd, new Uint8Array(2 ** 20).fill(7), 0, { flags: IOSQE.ASYNC });
+    const sync = ring.fsync(fd);
+    await ring.nop();
+    const settled = Promise.allSettled([write, sync]);
+    await ring.close();
+    for (const outcome of await settled) {
+      if (outcome.status === "rejected") expect(outcome.reason).toBeInstanceOf(AbortError);
+    }
+  });
+
+  test("ends chains, with what is staged of them", async () => {
+    const ring = new Ring();
+    using pipe = new Pipe();
+    const chain = ring.link((ring) => [
+      ring.read(pipe.readEnd, new Uint8Array(4)),
+      ring.write(pipe.writeEnd, new Uint8Array(4)),
+      ring.nop(),
+    ]);
+    const byHand = [ring.pollAdd(pipe.readEnd, POLL.IN, { flags: IOSQE.IO_LINK })];
+    const errors = failures([...chain, ...byHand], AbortError);
+    await ring.close();
+    expect((await errors).length).toBe(4);
+  });
+
+  test("ends operations by the thousand", async () => {
+    const ring = new Ring({ entries: 8 });
+    using pipe = new Pipe();
+    const polls = Array.from({ length: 3000 }, () => ring.pollAdd(pipe.readEnd, POLL.IN));
+    const errors = failures(polls, AbortError);
+    await ring.close();
+    expect((await errors).length).toBe(3000);
+  });
+
+  test("twice is once: the same promise, also through dispose", async () => {
+    const ring = new Ring();
+    using pipe = new Pipe();
+    const read = failure(ring.read(pipe.readEnd, new Uint8Array(4)), AbortError);
+    const first = ring.close();
+    expect(ring.close()).toBe(first);
+    await first;
+    await read;
+    await ring.close();
+    await ring[Symbol.asyncDispose]();
+    ring[Symbol.dispose]();
+    expect(ring.closed).toBe(true);
+  });
+
+  test("can be called in a continuation of its own operations", async () => {
+    const ring = new Ring();
+    const closed = ring.nop().then(() => ring.close());
+    const other = ring.timeout(NEVER);
+    await failure(other, AbortError);
+    await closed;
+    expect(ring.closed).toBe(true);
+  });
+
+  test("of one ring leaves others alone", async () => {
+    const one = new Ring();
+    await using other = new Ring();
+    using pipe = new Pipe();
+    const aborted = failure(one.read(pipe.readEnd, new Uint8Array(4)), AbortError);
+    const spared = other.read(pipe.readEnd, new Uint8Array(4));
+    await Promise.all([one.nop(), other.nop()]);
+    await one.close();
+    await aborted;
+    pipe.write("four");
+    expect(await spared).toBe(4);
+  });
+
+  test("leaves a ring that another has attached itself to", async () => {
+    const one = new Ring();
+    await using other = new Ring({ attachTo: one });
+    await one.close();
+    using folder = new TempFolder();
+    folder.write("file", "content");
+    expect((await other.statx(AT.FDCWD, folder.at("file"), 0, STATX.SIZE)).size).toBe(7);
+  });
+});
+
+describe("dispose", () => {
+  test("await using closes as close() does", async () => {
+    const before = ringDescriptors();
+    using pipe = new Pipe();
+    let read: Promise<Error> | undefined;
+    {
+      await using ring = new Ring();
+      read = failure(ring.read(pipe.readEnd, new Uint8Array(4)), AbortError);
+      await ring.nop();
+    }
+    await read;
+    expect(ringDescriptors()).toBe(before);
+  });
+
+  test("using closes at once, with operations in flight", async () => {
+    const before = ringDescriptors();
+    using pipe = new Pipe();
+    const buffer = new Uint8Array(8);
+    const errors: Promise<Error>[] = [];
+    {
+      using ring = new Ring();
+      errors.push(failure(ring.read(pipe.readEnd, buffer), AbortError));
+      ring.submitAndWait(0);
+      errors.push(failure(ring.timeout(NEVER, { timeout: NEVER }), AbortError));
+      const byHand = ring.read(pipe.readEnd, buffer, undefined, { flags: IOSQE.IO_LINK });
+      errors.push(failure(byHand, AbortError));
+    }
+    expect(ringDescriptors()).toBe(before);
+    await Promise.all(errors);
+    pipe.write("mine");
+    expect(pipe.read()).toBe("mine");
+    expect(buffer.every((byte) => byte === 0)).toBe(true);
+  });
+
+  test("using on an idle ring that has a waker closes it", async () => {
+    const before = rings();
+    {
+      using ring = new Ring();
+      await ring.timeout(1);
+    }
+    expect(rings()).toMatchObject({ descriptors: before.descriptors, maps: before.maps });
+  });
+
+  test("takes over from a close() that is under way", async () => {
+    const ring = new Ring();
+    using pipe = new Pipe();
+    const read = failure(ring.read(pipe.readEnd, new Uint8Array(4)), AbortError);
+    ring.submitAndWait(0);
+    const closing = ring.close();
+    ring[Symbol.dispose]();
+    expect(ring.closed).toBe(true);
+    await closing;
+    await read;
+  });
+});
+
+describe("after close", () => {
+  test.each(OPERATIONS)("$name throws RingClosedError", async ({ start }) => {
+    const stage = new Stage();
+    await stage.ring.close();
+    // Those that start several operations, or wait for one, may reject instead.
+    let error: unknown;
+    try {
+      await start(stage);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toBeInstanceOf(RingClosedError);
+    expect(error).toMatchObject({ name: "RingClosedError", code: "ERR_RING_CLOSED" });
+    expect((error as Error).message).toMatch(/this ring is closed; open another with new Ring\(\)/);
+    await stage[Symbol.asyncDispose]();
+  });
+
+  test("so do link(), submitAndWait(), cancel() and probe()", async () => {
+    const ring = new Ring();
+    const pending = failure(ring.timeout(NEVER), AbortError);
+    await ring.close();
+    await pending;
+    expect(thrown(() => ring.link((ring) => ring.nop()), RingClosedError).message).toMatch("nop");
+    expect(thrown(() => ring.submitAndWait(0), RingClosedError).message).toMatch("submitAndWait");
+    expect(thrown(() => ring.cancel("all"), RingClosedError).message).toMatch("cancel");
+    expect(thrown(() => ring.cancel({ fd: 0 }), RingClosedError).message).toMatch("cancel");
+    expect(thrown(() => ring.probe(), RingClosedError).message).toMatch("probe");
+  });
+
+  test("and while it is closing", async () => {
+    const ring = new Ring();
+    using pipe = new Pipe();
+    const read = failure(ring.read(pipe.readEnd, new Uint8Array(4)), AbortError);
+    await ring.nop();
+    const closing = ring.close();
+    thrown(() => ring.nop(), RingClosedError);
+    thrown(() => ring.submitAndWait(1), RingClosedError);
+    await closing;
+    await read;
+  });
+
+  test("a probe that was asked for before still answers; stats, ref() and unref() work", async () => {
+    const ring = new Ring();
+    const probe = ring.probe();
+    await ring.nop();
+    await ring.close();
+    expect(ring.probe()).toBe(probe);
+    expect(probe.op("NOP").supported).toBe(true);
+    expect(ring.stats).toMatchObject({ submitted: 1, completed: 1, inFlight: 0 });
+    expect(ring.ref().unref()).toBe(ring);
+  });
+
+  test("a signal that is aborted then does nothing", async () => {
+    const ring = new Ring();
+    const controller = new AbortController();
+    const timeout = failure(ring.timeout(NEVER, { signal: controller.signal }), AbortError);
+    await ring.close();
+    await timeout;
+    controller.abort();
+  });
+});
+
+describe("many rings", () => {
+  test("opening and closing 300 leaves descriptors, maps and threads as they were", async () => {
+    const warm = new Ring();
+    await warm.timeout(0.1);
+    await warm.close();
+    const before = rings();
+    for (let i = 0; i < 300; i++) {
+      const ring = new Ring({ entries: 8 });
+      if (i % 10 === 0) await ring.timeout(0.1);
+      else if (i % 10 === 1) failure(ring.timeout(NEVER), AbortError);
+      else await ring.nop();
+      if (i % 2 === 0) await ring.close();
+      else ring[Symbol.dispose]();
+    }
+    const after = rings();
+    expect(after.descriptors).toBe(before.descriptors);
+    expect(after.maps).toBe(before.maps);
+    // The runtime's own threads come and go; 30 wakers would show.
+    expect(after.threads).toBeLessThan(before.threads + 10);
+  });
+
+  test("hundreds at once work side by side", async () => {
+    const before = ringDescriptors();
+    const open = Array.from({ length: 200 }, () => new Ring({ entries: 4 }));
+    expect(new Set(open.map(({ fd }) => fd)).size).toBe(200);
+    const results = await Promise.all(open.map((ring, i) => i % 4 === 0 ? ring.timeout(1) : ring.nop()));
+    expect(results.every((result) => result === 0)).toBe(true);
+    await Promise.all(open.map((ring) => ring.close()));
+    expect(ringDescriptors()).toBe(before);
+  });
+
+  test("more than the process may have is an error that says so, and leaves nothing behind", async () => {
+    const before = ringDescriptors();
+    const open: Ring[] = [];
+    const error = thrown(() => {
+      while (true) open.push(new Ring({ entries: 1 }));
+    }, UringError);
+    expect(["EMFILE", "ENOMEM"]).toContain(error.code);
+    expect(error.message).toMatch(/1024 rings|too many open files|ulimit/);
+    expect(open.length).toBeGreaterThan(100);
+    for (const ring of open) ring[Symbol.dispose]();
+    expect(ringDescriptors()).toBe(before);
+    await using ring = new Ring();
+    expect(await ring.nop()).toBe(0);
+  });
+
+  test("one that is dropped without close is closed when it is collected, after its operations", async () => {
+    const before = ringDescriptors();
+    using folder = new TempFolder();
+    folder.write("file", "content");
+    await (async () => {
+      const ring = new Ring();
+      expect(await ring.nop()).toBe(0);
+    })();
+    (() => void new RawRing())();
+    expect(await collectUntil(() => ringDescriptors() === before)).toBe(true);
+  });
+});
+
+describe("the ring's descriptor", () => {
+  /** Closes it behind the ring's back; false in Deno, whose node:fs closes only what it opened itself. */
+  function closeBehind(ring: Ring): boolean {
+    try {
+      closeSync(ring.fd);
+      return true;
+    } catch {
+      expect("Deno" in globalThis).toBe(true);
+      return false;
+    }
+  }
+
+  test("can't be closed by an operation of another ring", async () => {
+    await using ring = new Ring();
+    await using other = new Ring();
+    expect(await failure(other.closeFd(ring.fd), UringError)).toMatchObject({ code: "EBADF" });
+    expect(await ring.nop()).toBe(0);
+  });
+
+  test("closed by somebody else ends the ring with an error that says so", async () => {
+    const ring = new Ring();
+    const pending = failure(ring.timeout(NEVER), Error);
+    await ring.nop();
+    if (!closeBehind(ring)) return void await Promise.all([ring.close(), pending]);
+    for (const error of [await failure(ring.nop(), UringError), await pending as UringError]) {
+      expect(error.syscall).toBe("io_uring_enter");
+      expect(error.message).toMatch(/descriptor was closed by somebody else/);
+    }
+    expect(thrown(() => ring.nop(), UringError).message).toMatch(/closed by somebody else/);
+    expect(thrown(() => ring.submitAndWait(0), UringError).message).toMatch(/closed by somebody else/);
+  });
+
+  test("closed by somebody else is not closed once more, when its number is another file's", async () => {
+    using folder = new TempFolder();
+    folder.write("file", "");
+    const ring = new Ring();
+    await ring.nop();
+    if (!closeBehind(ring)) return void ring.close();
+    const opened: number[] = [];
+    while (!opened.includes(ring.fd)) opened.push(folder.open("file"));
+    const error = await failure(ring.nop(), UringError);
+    expect(error.message).toMatch(/closed by somebody else/);
+    await ring.close();
+    expect(fstatSync(ring.fd).isFile(), "still open").toBe(true);
+  });
+
+  test("is not inherited by programs that the process starts", async () => {
+    await using ring = new Ring();
+    await ring.timeout(0.1);
+    const inherited = execFileSync("ls", ["-l", "/proc/self/fd"], { encoding: "utf8" });
+    expect(inherited).not.toMatch(/io_uring|eventfd/);
+    expect(ring.closed).toBe(false);
+  });
+});
+
+describe("postMessage() and structuredClone()", () => {
+  test("refuse rings and pools with a DataCloneError", async () => {
+    await using ring = new Ring();
+    using raw = new RawRing();
+    using pool = new BufferPool({ size: 16, count: 1 });
+    const { port1, port2 } = new MessageChannel();
+    for (const [name, thing] of Object.entries({ ring, raw, pool })) {
+      expect(thrown(() => structuredClone(thing), Error).name, name).toBe("DataCloneError");
+      expect(thrown(() => port1.postMessage({ thing }), Error).name, name).toBe("DataCloneError");
+    }
+    port1.close();
+    port2.close();
+    expect(await ring.nop()).toBe(0);
+  });
+});

@@ -1,0 +1,133 @@
+import { describe, expect, test } from "vitest";
+import { AbortError, AT, O, Ring, RingClosedError, UnsupportedError, UringError } from "../../mod.ts";
+import { MOD, runScript } from "../support/script.ts";
+import { failure, thrown } from "../support/failure.ts";
+import { TempFolder } from "../support/folder.ts";
+
+describe("UringError", () => {
+  test("is shaped as Node's system errors", async () => {
+    await using ring = new Ring();
+    const error = await failure(ring.openat(AT.FDCWD, "/nowhere/at all", O.RDONLY), UringError);
+    expect(error).toBeInstanceOf(Error);
+    expect(error).toMatchObject({
+      name: "UringError",
+      code: "ENOENT",
+      errno: -2,
+      syscall: "openat",
+      path: "/nowhere/at all",
+      message: "ENOENT: no such file or directory, openat '/nowhere/at all'",
+    });
+    expect("fd" in error && error.fd !== undefined).toBe(false);
+    expect("dest" in error && error.dest !== undefined).toBe(false);
+    expect(String(error)).toBe("UringError: ENOENT: no such file or directory, openat '/nowhere/at all'");
+    expect(error.stack).toMatch("ENOENT");
+  });
+
+  test("names what was used: descriptor, path, second path", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    const dirfd = folder.open(".");
+    const byFd = await failure(ring.fsync(99_999), UringError);
+    expect(byFd).toMatchObject({ fd: 99_999, syscall: "fsync" });
+    expect(byFd.path).toBeUndefined();
+    const byPath = await failure(ring.unlinkat(dirfd, "none"), UringError);
+    expect(byPath).toMatchObject({ fd: dirfd, path: "none", syscall: "unlinkat" });
+    const byTwo = await failure(ring.renameat(dirfd, "none", AT.FDCWD, "/other"), UringError);
+    expect(byTwo).toMatchObject({ path: "none", dest: "/other" });
+    expect(byTwo.message).toMatch("'none' -> '/other'");
+  });
+
+  test("takes an errno of either sign, one that has no name, and a text of its own", () => {
+    expect(new UringError(2, "read")).toMatchObject({ errno: -2, code: "ENOENT" });
+    expect(new UringError(-2, "read")).toMatchObject({ errno: -2, code: "ENOENT" });
+    const unknown = new UringError(-4000, "read", { fd: 3 });
+    expect(unknown.errno).toBe(-4000);
+    expect(unknown.code).toMatch(/4000/);
+    expect(unknown.message).toMatch(/read fd=3$/);
+    expect(new UringError(-5, "read", { detail: "the disk is on fire" }).message).toBe(
+      "EIO: the disk is on fire, read",
+    );
+  });
+
+  test("says which of several causes it was", () => {
+    const message = (errno: number, syscall: string, context = {}) => new UringError(errno, syscall, context).message;
+    expect(message(-9, "read", { fd: 7 })).toMatch("fd 7 is not open, or not for reading");
+    expect(message(-9, "writev", { fd: 7 })).toMatch("fd 7 is not open, or not for writing");
+    expect(message(-9, "fsync", { fd: 7 })).toMatch("fd 7 is not open, fsync");
+    expect(message(-14, "read_fixed", { fd: 7 })).toMatch("not one that is registered");
+    expect(message(-14, "read", { fd: 7 })).toMatch("bad address");
+    expect(message(-22, "write", { fd: 7 })).toMatch("O_DIRECT");
+    expect(message(-95, "fallocate", { fd: 7 })).toMatch("the file system can't do this mode");
+  });
+});
+
+describe("the other errors", () => {
+  test("RingClosedError says what to do", async () => {
+    const ring = new Ring();
+    await ring.close();
+    const error = thrown(() => ring.nop(), RingClosedError);
+    expect(error).toMatchObject({ name: "RingClosedError", code: "ERR_RING_CLOSED" });
+    expect(error.message).toBe("nop: this ring is closed; open another with new Ring(), or use Ring.default()");
+  });
+
+  test("AbortError has the name and code of Node's", () => {
+    expect(new AbortError("read was cancelled")).toMatchObject({
+      name: "AbortError",
+      code: "ABORT_ERR",
+      message: "read was cancelled",
+    });
+  });
+
+  test("UnsupportedError names what is lacking, what it needs, and the kernel", () => {
+    const error = new UnsupportedError("FTRUNCATE", "Linux 6.9", "6.1.0");
+    expect(error).toMatchObject({
+      name: "UnsupportedError",
+      code: "ERR_UNSUPPORTED",
+      feature: "FTRUNCATE",
+      needs: "Linux 6.9",
+      kernel: "6.1.0",
+    });
+    expect(error.message).toBe("FTRUNCATE is not available here: it needs Linux 6.9; this is Linux 6.1.0");
+  });
+});
+
+describe("too many open files", () => {
+  /** Takes every descriptor that is left, and a function that gives them back. */
+  const EXHAUST = `
+    import { openSync, closeSync } from "node:fs";
+    function exhaust() {
+      const taken = [];
+      try { while (true) taken.push(openSync("/dev/null", "r")); } catch {}
+      return () => taken.forEach((fd) => closeSync(fd));
+    }`;
+
+  test("when a ring is opened is an error that names the limit", () => {
+    const script = `${EXHAUST}
+      const { Ring } = await import(${JSON.stringify(MOD)});
+      Ring.supported();
+      const giveBack = exhaust();
+      let error;
+      try { new Ring(); } catch (caught) { error = caught; }
+      giveBack();
+      console.log(JSON.stringify({ code: error.code, syscall: error.syscall, message: error.message }));
+      await new Ring().close();`;
+    const { code, syscall, message } = JSON.parse(runScript(script, "ulimit -n 100"));
+    expect({ code, syscall }).toEqual({ code: "EMFILE", syscall: "io_uring_setup" });
+    expect(message).toMatch(/too many open files.*ulimit -n/);
+  });
+
+  test("when the ring first has to sleep rejects what is in flight, rather than leave it for ever", () => {
+    const script = `${EXHAUST}
+      const { Ring } = await import(${JSON.stringify(MOD)});
+      const ring = new Ring();
+      await ring.nop();
+      const giveBack = exhaust();
+      const error = await ring.timeout(20).catch((error) => error);
+      giveBack();
+      await ring.close();
+      console.log(JSON.stringify({ code: error.code, message: error.message }));`;
+    const { code, message } = JSON.parse(runScript(script, "ulimit -n 100"));
+    expect(code).toBe("EMFILE");
+    expect(message).toMatch(/ulimit -n/);
+  });
+});

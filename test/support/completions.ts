@@ -1,0 +1,33 @@
+import type { RawRing } from "../../src/ring/raw.ts";
+
+/** A completion as it was visited. */
+export interface Completion {
+  readonly userData: number;
+  readonly res: number;
+  readonly flags: number;
+}
+
+/** Visits every completion that is there. */
+export function completions(ring: RawRing): Completion[] {
+  const visited: Completion[] = [];
+  ring.forEachCqe((userData, res, flags) => void visited.push({ userData, res, flags }));
+  return visited;
+}
+
+/** Submits what is prepared, waits for `count` completions, and gives results by user data. */
+export function results(ring: RawRing, count: number): Map<number, number> {
+  const byUserData = new Map<number, number>();
+  while (byUserData.size < count) {
+    const submitted = ring.submitAndWait(1);
+    if (submitted < 0) throw new Error(`submitAndWait() gave ${submitted}`);
+    for (const { userData, res } of completions(ring)) byUserData.set(userData, res);
+  }
+  return byUserData;
+}
+
+/** Runs the one operation that `prepare` prepares, and gives its result. */
+export function resultOf(ring: RawRing, prepare: (ring: RawRing) => boolean): number {
+  if (!prepare(ring)) throw new Error("the submission queue is full");
+  const [result] = results(ring, 1).values();
+  return result!;
+}
