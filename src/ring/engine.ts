@@ -387,7 +387,12 @@ export class Engine {
       this.#yieldTurn();
       return;
     }
-    if (!this.#wakerStarted && !this.#startWaker()) return;
+    if (!this.#wakerStarted) {
+      if (!this.#startWaker()) return;
+      // What came in before its eventfd was registered has signalled nobody: look once more.
+      this.#schedule();
+      return;
+    }
     this.#keepAlive(this.#wantsRef);
     if (this.core.native.arm(this.core.handle) === 1) {
       this.#schedule();

@@ -1,4 +1,4 @@
-import { existsSync, fstatSync, lstatSync, readdirSync, readlinkSync, symlinkSync } from "node:fs";
+import { fstatSync, lstatSync, readdirSync, readlinkSync, symlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { PREPS } from "../../src/abi/mod.ts";
 import {
@@ -443,7 +443,6 @@ describe("arguments that can't be", () => {
     expect(ring.sqSpace, "it takes no place").toBe(3);
     expect(ring.sqe().getUint8(0)).toBe(IORING_OP.NOP);
     expect(results(ring, 1)).toEqual(new Map([[1, 0]]));
-    expect(existsSync("/proc/self/fd/0") || true).toBe(true);
   });
 
   test("leave nothing behind in the next operation that holds memory", () => {

@@ -13,11 +13,20 @@ function collector(): () => void {
 }
 
 /** Collects until `done`, giving finalizers their turns of the event loop. False when it did not come to that. */
-export async function collectUntil(done: () => boolean): Promise<boolean> {
-  for (let round = 0; round < 50; round++) {
+export async function collectUntil(done: () => boolean, rounds = 50): Promise<boolean> {
+  for (let round = 0; round < rounds; round++) {
     collectGarbage();
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await nextTask();
     if (done()) return true;
+    // What a WeakRef gave is kept until this task ends.
+    await nextTask();
   }
   return false;
+}
+
+/** A few collections with tasks in between: what can go has gone then. */
+export const A_FEW = 4;
+
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1));
 }

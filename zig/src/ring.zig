@@ -224,7 +224,9 @@ pub const Ring = struct {
         r.control = null;
         sys.unmap(r.ring_map, r.ring_map_len);
         sys.unmap(@intFromPtr(r.sqes), r.sqes_map_len);
-        sys.close(r.fd);
+        // Somebody may have closed our descriptor behind us: its number can be another file's by now.
+        const rc = sys.enter(r.fd, 0, 0, 0, 0, 8);
+        if (rc != -sys.EBADF and rc != -sys.EOPNOTSUPP) sys.close(r.fd);
         r.fd = -1;
     }
 
@@ -240,10 +242,11 @@ pub const Ring = struct {
         ctl[Control.err] = 0;
 
         const head_before = r.kernelHead();
-        r.copyIn(ctl);
+        const copied = r.copyIn(ctl);
         if (r.entryNeeded(flags, wait_count)) r.enterLoop(ctl, wait_count);
         const head = r.kernelHead();
-        ctl[Control.submitted] = head -% head_before;
+        // The SQPOLL thread takes them when it comes to it: as liburing does, count what it was given.
+        ctl[Control.submitted] = if (r.flags & abi.SETUP_SQPOLL != 0) copied else head -% head_before;
         ctl[Control.unsubmitted] = r.tail -% head;
 
         if (flags & Control.flag_no_reap == 0) {
@@ -272,7 +275,8 @@ pub const Ring = struct {
     }
 
     /// Moves staged SQEs into the free part of the SQ and publishes the tail; what finds no room stays staged.
-    fn copyIn(r: *Ring, ctl: [*]u32) void {
+    /// Gives how many it moved.
+    fn copyIn(r: *Ring, ctl: [*]u32) u32 {
         const staged = @min(ctl[Control.staged], r.sq_entries);
         const room = r.sq_entries - (r.tail -% r.kernelHead());
         const count = @min(staged, room);
@@ -287,6 +291,7 @@ pub const Ring = struct {
             const len = @as(usize, left) << r.sqe_shift;
             std.mem.copyForwards(u8, r.sq_stage[0..len], from[0..len]);
         }
+        return count;
     }
 
     fn copySqes(r: *Ring, comptime size: usize, count: u32) void {
@@ -427,11 +432,14 @@ pub const Ring = struct {
     /// to reap after all (the waker stays as it is), 0 when the waker will call once something is.
     pub fn arm(r: *Ring) i32 {
         // Signals of completions that were reaped already would wake us for nothing.
-        sys.eventfdTake(r.waker.eventfd);
+        const signalled = sys.eventfdTake(r.waker.eventfd);
         // The kernel sets TASKRUN, or moves the tail, before it signals. So a signal taken above shows here, and one
         // that comes later is still in the eventfd when the waker looks.
         const sq_flags = @atomicLoad(u32, r.sq_flags, .seq_cst);
         if (r.ready() > 0 or sq_flags & (abi.SQ_CQ_OVERFLOW | abi.SQ_TASKRUN) != 0) return 1;
+        // Without TASKRUN_FLAG only the signal tells of deferred work: look once more.
+        const deferred = r.flags & (abi.SETUP_DEFER_TASKRUN | abi.SETUP_TASKRUN_FLAG) == abi.SETUP_DEFER_TASKRUN;
+        if (signalled and deferred) return 1;
         r.waker.arm();
         return 0;
     }

@@ -14,6 +14,7 @@ pub const EINVAL = 22;
 pub const EMFILE = 24;
 pub const ENOSYS = 38;
 pub const ETIME = 62;
+pub const EOPNOTSUPP = 95;
 pub const EALREADY = 114;
 
 fn answer(rc: usize) isize {
@@ -96,10 +97,10 @@ pub fn eventfd() isize {
     return answer(linux.syscall2(.eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK));
 }
 
-/// Takes whatever an eventfd has counted. Does not block.
-pub fn eventfdTake(fd: i32) void {
+/// Takes whatever an eventfd has counted; tells whether that was anything. Does not block.
+pub fn eventfdTake(fd: i32) bool {
     var count: u64 = 0;
-    _ = linux.syscall3(.read, @bitCast(@as(isize, fd)), @intFromPtr(&count), 8);
+    return answer(linux.syscall3(.read, @bitCast(@as(isize, fd)), @intFromPtr(&count), 8)) == 8;
 }
 
 pub fn eventfdAdd(fd: i32) void {
