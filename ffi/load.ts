@@ -20,11 +20,18 @@ import { openInNode } from "./node.ts";
 
 /** Why the core can't be loaded here, and what to do about it. */
 export class LoadError extends Error {
+  /** `"LoadError"` */
   override readonly name = "LoadError";
   /** What to do about it. */
   readonly fix: string;
 
-  /** @param reason why, as a sentence; @param fix what to do; @param cause the error behind it */
+  /**
+   * Says why, and what to do.
+   *
+   * @param reason why, as a sentence
+   * @param fix what to do
+   * @param cause the error behind it
+   */
   constructor(reason: string, fix: string, cause?: unknown) {
     super(reason, cause === undefined ? undefined : { cause });
     this.fix = fix;

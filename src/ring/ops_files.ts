@@ -4,7 +4,7 @@
  * @module
  */
 
-import { AT, O_aarch64, O_x86_64, RENAME } from "../abi/constants.ts";
+import { AT, O_aarch64, O_x86_64, POSIX_FADV, RENAME } from "../abi/constants.ts";
 import {
   prepClose,
   prepFadvise,
@@ -25,7 +25,9 @@ import { architecture } from "../../ffi/host.ts";
 import { giveScratch, type Path, pathText, scratchPath } from "../memory/scratch.ts";
 import { checkFd, checkFlags, checkInteger, checkOffset, checkU32, shown } from "./arguments.ts";
 import type { OpOptions } from "./base.ts";
+import { UnsupportedError } from "./errors.ts";
 import { RwOps } from "./ops_rw.ts";
+import { kernelRelease } from "./probe.ts";
 import { Statx, STATX_SIZE } from "./statx.ts";
 
 /** Flags of open(2), as this machine's architecture numbers them. */
@@ -160,10 +162,18 @@ export class FileOps extends RwOps {
     checkOffset(offset, "offset");
     checkOffset(len, "len");
     checkU32(advice, "advice");
-    const short = len <= 0xffffffff;
-    return this.start({ op: "fadvise", fd }, o, (words, at) => {
-      if (short) prepFadvise(words, at, fd, offset, Number(len), advice);
-      else prepFadvise64(words, at, fd, offset, len, advice);
+    if (len <= 0xffffffff) {
+      return this.start({ op: "fadvise", fd }, o, (words, at) => {
+        prepFadvise(words, at, fd, offset, Number(len), advice);
+      });
+    }
+    const known = advice <= POSIX_FADV.NOREUSE;
+    const failed = (errno: number) =>
+      errno === EINVAL && known
+        ? new UnsupportedError("fadvise of more than 2^32 - 1 bytes", "Linux 6.9", kernelRelease())
+        : undefined;
+    return this.start({ op: "fadvise", fd, extra: { failed } }, o, (words, at) => {
+      prepFadvise64(words, at, fd, offset, len, advice);
     });
   }
 
@@ -280,6 +290,7 @@ export class FileOps extends RwOps {
 }
 
 const OPEN_HOW_SIZE = 24;
+const EINVAL = -22;
 
 function twoPaths(first: Path, firstName: string, second: Path, secondName: string, emptyFirst = false) {
   const from = scratchPath(first, firstName, emptyFirst);

@@ -18,9 +18,9 @@
 import { IORING_OP } from "../abi/constants.ts";
 import * as encode from "../abi/encode.ts";
 import { type Bytes, type Home, homeOf } from "../memory/address.ts";
-import { type Path, type Scratch, scratchPath, takeScratch } from "../memory/scratch.ts";
+import { giveScratch, type Path, type Scratch, scratchPath, takeScratch } from "../memory/scratch.ts";
 import { threadBound } from "../memory/thread_bound.ts";
-import { checkInteger, lengthOf, shown } from "./arguments.ts";
+import { checkFd, checkInteger, checkMilliseconds, lengthOf, shown } from "./arguments.ts";
 import { writeTimespec } from "./base.ts";
 import { Core, STATE, TURN } from "./core.ts";
 import { RingClosedError } from "./errors.ts";
@@ -214,7 +214,7 @@ export class RawRing {
     checkInteger(opcode, "opcode", 0, 0xffffffff);
     checkInteger(count, "count", 0, 0xffffffff);
     if (arg === null || arg === undefined) return this.#core.register(opcode, null, count);
-    lengthOf(arg, "arg");
+    homeFor(arg, 0, "arg");
     return this.#core.register(opcode, ArrayBuffer.isView(arg) ? arg : new Uint8Array(arg), count);
   }
 
@@ -234,8 +234,9 @@ export class RawRing {
   // Preparing. Each takes user data, then liburing's arguments in their order.
 
   /** Room for one SQE: its first word; −1 when the queue is full. */
-  #room(userData: number): number {
-    if ((userData | 0) !== userData || userData < 0) checkUserData(userData);
+  #room(userData: number, fd: number, name = "fd"): number {
+    if (typeof userData !== "number" || (userData | 0) !== userData || userData < 0) checkUserData(userData);
+    if ((fd | 0) !== fd) checkFd(fd, name);
     const { count } = this.#core;
     return count < this.#limit ? count * this.#sqeWords : this.#noRoom();
   }
@@ -262,7 +263,7 @@ export class RawRing {
 
   /** `io_uring_prep_nop` */
   prepNop(userData: number): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, 0);
     if (at < 0) return false;
     // As encode.prepNop, in half the stores: for V8 these are most of what a NOP costs outside the kernel.
     const sqes = this.#sqes;
@@ -281,7 +282,7 @@ export class RawRing {
 
   /** `io_uring_prep_read`; offset −1 is the file's position. */
   prepRead(userData: number, fd: number, buffer: Memory, length: number, offset: number | bigint): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, fd);
     if (at < 0) return false;
     const home = homeFor(buffer, length, "buffer");
     encode.prepRead(this.#sqes, at, fd, addressIn(home, buffer), length, offset);
@@ -290,7 +291,7 @@ export class RawRing {
 
   /** `io_uring_prep_write` */
   prepWrite(userData: number, fd: number, buffer: Memory, length: number, offset: number | bigint): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, fd);
     if (at < 0) return false;
     const home = homeFor(buffer, length, "buffer");
     encode.prepWrite(this.#sqes, at, fd, addressIn(home, buffer), length, offset);
@@ -306,7 +307,7 @@ export class RawRing {
     offset: number | bigint,
     bufIndex: number,
   ): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, fd);
     if (at < 0) return false;
     const home = homeFor(buffer, length, "buffer");
     encode.prepReadFixed(this.#sqes, at, fd, addressIn(home, buffer), length, offset, bufIndex);
@@ -322,7 +323,7 @@ export class RawRing {
     offset: number | bigint,
     bufIndex: number,
   ): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, fd);
     if (at < 0) return false;
     const home = homeFor(buffer, length, "buffer");
     encode.prepWriteFixed(this.#sqes, at, fd, addressIn(home, buffer), length, offset, bufIndex);
@@ -349,7 +350,7 @@ export class RawRing {
     offset: number | bigint,
     flags: number,
   ): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, fd);
     if (at < 0) return false;
     const { home, scratch, address, homes } = vectors(iovecs, nrVecs);
     encode.prepReadv2(this.#sqes, at, fd, address, nrVecs, offset, flags);
@@ -377,7 +378,7 @@ export class RawRing {
     offset: number | bigint,
     flags: number,
   ): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, fd);
     if (at < 0) return false;
     const { home, scratch, address, homes } = vectors(iovecs, nrVecs);
     encode.prepWritev2(this.#sqes, at, fd, address, nrVecs, offset, flags);
@@ -387,7 +388,7 @@ export class RawRing {
 
   /** `io_uring_prep_openat` */
   prepOpenat(userData: number, dfd: number, path: RawPath, flags: number, mode: number): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, dfd, "dfd");
     if (at < 0) return false;
     const scratch = pathFor(path, "path");
     encode.prepOpenat(this.#sqes, at, dfd, scratch?.address ?? path as number, flags, mode);
@@ -396,13 +397,13 @@ export class RawRing {
 
   /** `io_uring_prep_openat2`: `how` is `{ flags, mode, resolve }`, or memory with a `struct open_how`. */
   prepOpenat2(userData: number, dfd: number, path: RawPath, how: OpenHow | Memory): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, dfd, "dfd");
     if (at < 0) return false;
-    const isMemory = typeof how === "number" || typeof how === "bigint" || "byteLength" in how;
-    const home = isMemory ? homeFor(how as Memory, 24, "how") : null;
-    const howScratch = isMemory ? null : openHow(how as OpenHow);
-    const howAddress = howScratch?.address ?? addressIn(home, how as Memory);
+    const isMemory = isMemoryOr(how, "how", "{ flags, mode, resolve }");
+    const home = isMemory ? homeFor(how, OPEN_HOW_SIZE, "how") : null;
     const scratch = pathFor(path, "path");
+    const howScratch = isMemory ? null : orGiveBack(scratch, () => openHow(how));
+    const howAddress = howScratch?.address ?? addressIn(home, how as Memory);
     encode.prepOpenat2(this.#sqes, at, dfd, scratch?.address ?? path as number, howAddress);
     this.#table.alsoGiveBack(howScratch);
     return this.#holding(at, userData, home, scratch);
@@ -410,7 +411,7 @@ export class RawRing {
 
   /** `io_uring_prep_close` */
   prepClose(userData: number, fd: number): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, fd);
     if (at < 0) return false;
     encode.prepClose(this.#sqes, at, fd);
     return this.#plain(at, userData);
@@ -418,7 +419,7 @@ export class RawRing {
 
   /** `io_uring_prep_fsync` */
   prepFsync(userData: number, fd: number, flags: number): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, fd);
     if (at < 0) return false;
     encode.prepFsync(this.#sqes, at, fd, flags);
     return this.#plain(at, userData);
@@ -426,7 +427,7 @@ export class RawRing {
 
   /** `io_uring_prep_statx`: `statxbuf` takes 256 bytes. */
   prepStatx(userData: number, dfd: number, path: RawPath, flags: number, mask: number, statxbuf: Memory): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, dfd, "dfd");
     if (at < 0) return false;
     const home = homeFor(statxbuf, 256, "statxbuf");
     const scratch = pathFor(path, "path", true);
@@ -444,7 +445,7 @@ export class RawRing {
 
   /** `io_uring_prep_fallocate` */
   prepFallocate(userData: number, fd: number, mode: number, offset: number | bigint, len: number | bigint): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, fd);
     if (at < 0) return false;
     encode.prepFallocate(this.#sqes, at, fd, mode, offset, len);
     return this.#plain(at, userData);
@@ -452,7 +453,7 @@ export class RawRing {
 
   /** `io_uring_prep_fadvise` */
   prepFadvise(userData: number, fd: number, offset: number | bigint, len: number, advice: number): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, fd);
     if (at < 0) return false;
     encode.prepFadvise(this.#sqes, at, fd, offset, len, advice);
     return this.#plain(at, userData);
@@ -460,7 +461,7 @@ export class RawRing {
 
   /** `io_uring_prep_ftruncate` */
   prepFtruncate(userData: number, fd: number, len: number | bigint): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, fd);
     if (at < 0) return false;
     encode.prepFtruncate(this.#sqes, at, fd, len);
     return this.#plain(at, userData);
@@ -468,7 +469,7 @@ export class RawRing {
 
   /** `io_uring_prep_unlinkat` */
   prepUnlinkat(userData: number, dfd: number, path: RawPath, flags: number): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, dfd, "dfd");
     if (at < 0) return false;
     const scratch = pathFor(path, "path");
     encode.prepUnlinkat(this.#sqes, at, dfd, scratch?.address ?? path as number, flags);
@@ -484,10 +485,11 @@ export class RawRing {
     newpath: RawPath,
     flags: number,
   ): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, olddfd, "olddfd");
     if (at < 0) return false;
+    checkFd(newdfd, "newdfd");
     const to = pathFor(newpath, "newpath");
-    const from = pathFor(oldpath, "oldpath");
+    const from = orGiveBack(to, () => pathFor(oldpath, "oldpath"));
     const fromAddress = from?.address ?? oldpath as number;
     encode.prepRenameat(this.#sqes, at, olddfd, fromAddress, newdfd, to?.address ?? newpath as number, flags);
     this.#table.alsoGiveBack(to);
@@ -496,7 +498,7 @@ export class RawRing {
 
   /** `io_uring_prep_mkdirat` */
   prepMkdirat(userData: number, dfd: number, path: RawPath, mode: number): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, dfd, "dfd");
     if (at < 0) return false;
     const scratch = pathFor(path, "path");
     encode.prepMkdirat(this.#sqes, at, dfd, scratch?.address ?? path as number, mode);
@@ -505,10 +507,10 @@ export class RawRing {
 
   /** `io_uring_prep_symlinkat` */
   prepSymlinkat(userData: number, target: RawPath, newdirfd: number, linkpath: RawPath): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, newdirfd, "newdirfd");
     if (at < 0) return false;
     const to = pathFor(linkpath, "linkpath");
-    const from = pathFor(target, "target");
+    const from = orGiveBack(to, () => pathFor(target, "target"));
     const fromAddress = from?.address ?? target as number;
     encode.prepSymlinkat(this.#sqes, at, fromAddress, newdirfd, to?.address ?? linkpath as number);
     this.#table.alsoGiveBack(to);
@@ -524,10 +526,11 @@ export class RawRing {
     newpath: RawPath,
     flags: number,
   ): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, olddfd, "olddfd");
     if (at < 0) return false;
+    checkFd(newdfd, "newdfd");
     const to = pathFor(newpath, "newpath");
-    const from = pathFor(oldpath, "oldpath", true);
+    const from = orGiveBack(to, () => pathFor(oldpath, "oldpath", true));
     const fromAddress = from?.address ?? oldpath as number;
     encode.prepLinkat(this.#sqes, at, olddfd, fromAddress, newdfd, to?.address ?? newpath as number, flags);
     this.#table.alsoGiveBack(to);
@@ -536,7 +539,7 @@ export class RawRing {
 
   /** `io_uring_prep_poll_add` */
   prepPollAdd(userData: number, fd: number, mask: number): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, fd);
     if (at < 0) return false;
     encode.prepPollAdd(this.#sqes, at, fd, mask);
     return this.#plain(at, userData);
@@ -544,7 +547,7 @@ export class RawRing {
 
   /** `io_uring_prep_poll_remove`: by user data. */
   prepPollRemove(userData: number, target: number): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, 0);
     if (at < 0) return false;
     encode.prepPollRemove(this.#sqes, at, this.#target(target));
     return this.#plain(at, userData);
@@ -552,7 +555,7 @@ export class RawRing {
 
   /** `io_uring_prep_timeout` */
   prepTimeout(userData: number, ts: RawTimespec, count: number, flags: number): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, 0);
     if (at < 0) return false;
     const { home, scratch, address } = timespecFor(ts);
     encode.prepTimeout(this.#sqes, at, address, count, flags);
@@ -561,7 +564,7 @@ export class RawRing {
 
   /** `io_uring_prep_timeout_remove`: by user data. */
   prepTimeoutRemove(userData: number, target: number, flags: number): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, 0);
     if (at < 0) return false;
     encode.prepTimeoutRemove(this.#sqes, at, this.#target(target), flags);
     return this.#plain(at, userData);
@@ -569,7 +572,7 @@ export class RawRing {
 
   /** `io_uring_prep_timeout_update`: by user data. */
   prepTimeoutUpdate(userData: number, ts: RawTimespec, target: number, flags: number): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, 0);
     if (at < 0) return false;
     const { home, scratch, address } = timespecFor(ts);
     encode.prepTimeoutUpdate(this.#sqes, at, address, this.#target(target), flags);
@@ -578,7 +581,7 @@ export class RawRing {
 
   /** `io_uring_prep_link_timeout`: limits the SQE prepared before, which needs IO_LINK. */
   prepLinkTimeout(userData: number, ts: RawTimespec, flags: number): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, 0);
     if (at < 0) return false;
     const { home, scratch, address } = timespecFor(ts);
     encode.prepLinkTimeout(this.#sqes, at, address, flags);
@@ -587,7 +590,7 @@ export class RawRing {
 
   /** `io_uring_prep_cancel64`: by user data; of several with the same, the oldest that holds memory. */
   prepCancel(userData: number, target: number, flags: number): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, 0);
     if (at < 0) return false;
     encode.prepCancel64(this.#sqes, at, this.#target(target), flags);
     return this.#plain(at, userData);
@@ -595,7 +598,7 @@ export class RawRing {
 
   /** `io_uring_prep_cancel_fd` */
   prepCancelFd(userData: number, fd: number, flags: number): boolean {
-    const at = this.#room(userData);
+    const at = this.#room(userData, fd);
     if (at < 0) return false;
     encode.prepCancelFd(this.#sqes, at, fd, flags);
     return this.#plain(at, userData);
@@ -627,7 +630,7 @@ function homeFor(memory: Memory, length: number, name: string): Home | null {
   if (!(length <= available)) {
     throw new RangeError(`length ${length} is more than ${name} has: ${available} bytes`);
   }
-  return homeOf(ArrayBuffer.isView(memory) ? memory.buffer : memory);
+  return homeOf(ArrayBuffer.isView(memory) ? memory.buffer : memory, name);
 }
 
 function addressIn(home: Home | null, memory: Memory): number | bigint {
@@ -647,7 +650,8 @@ interface Placed {
 }
 
 function timespecFor(ts: RawTimespec): Placed {
-  if (typeof ts === "object" && "ms" in ts) {
+  if (!isMemoryOr(ts, "ts", "{ ms }")) {
+    checkMilliseconds(ts.ms, "ms");
     const scratch = writeTimespec(ts.ms);
     return { home: null, scratch, address: scratch.address };
   }
@@ -655,12 +659,32 @@ function timespecFor(ts: RawTimespec): Placed {
   return { home, scratch: null, address: addressIn(home, ts) };
 }
 
-function openHow(how: OpenHow): Scratch {
-  const scratch = takeScratch(24);
-  scratch.view.setBigUint64(0, BigInt(how.flags ?? 0), true);
-  scratch.view.setBigUint64(8, BigInt(how.mode ?? 0), true);
-  scratch.view.setBigUint64(16, BigInt(how.resolve ?? 0), true);
+const OPEN_HOW_SIZE = 24;
+
+function openHow({ flags = 0, mode = 0, resolve = 0 }: OpenHow): Scratch {
+  const words = [flags, mode, resolve].map(BigInt);
+  const scratch = takeScratch(OPEN_HOW_SIZE);
+  words.forEach((word, i) => scratch.view.setBigUint64(i * 8, word, true));
   return scratch;
+}
+
+/** Whether it is memory; if not, it is an object that says the same. */
+function isMemoryOr<T extends object>(value: T | Memory, name: string, form: string): value is Memory {
+  if (typeof value === "number" || typeof value === "bigint") return true;
+  if (value === null || typeof value !== "object") {
+    throw new TypeError(`${name} must be ${form} or memory, not ${shown(value)}`);
+  }
+  return "byteLength" in value;
+}
+
+/** What `take` gives; should it throw, `piece` is given back. */
+function orGiveBack<T>(piece: Scratch | null, take: () => T): T {
+  try {
+    return take();
+  } catch (error) {
+    if (piece !== null) giveScratch(piece);
+    throw error;
+  }
 }
 
 const IOVEC_SIZE = 16;

@@ -404,8 +404,12 @@ describe("fadvise()", () => {
       expect(await ring.fadvise(fd, 0, 0, advice)).toBe(0);
       expect(await ring.fadvise(fd, 4096n, 4096, advice)).toBe(0);
       expect(await ring.fadvise(fd, 1, 2 ** 32 - 1, advice)).toBe(0);
-      expect(await ring.fadvise(fd, 1, 2 ** 33, advice)).toBe(0);
-      expect(await ring.fadvise(fd, 2n ** 40n, 2n ** 40n, advice)).toBe(0);
+      for (const [offset, length] of [[1, 2 ** 33], [2n ** 40n, 2n ** 40n]] as const) {
+        const answer = await ring.fadvise(fd, offset, length, advice).catch((error) => error);
+        // The kernel can't be asked beforehand whether it has 64 bits for a length: Linux before 6.9 refuses.
+        if (answer instanceof UnsupportedError) expect(answer.message).toMatch(/more than 2\^32 - 1 bytes.*Linux 6\.9/);
+        else expect(answer).toBe(0);
+      }
     }
   });
 

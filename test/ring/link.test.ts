@@ -106,7 +106,12 @@ describe("link()", () => {
     expect(await outcomes(whole)).toEqual([4, 0]);
     const vectors = ring.link((ring) => [ring.readv(fd, [new Uint8Array(2), new Uint8Array(3)], 0), ring.nop()]);
     expect(await outcomes(vectors)).toEqual([4, "ECANCELED"]);
-    const writes = ring.link((ring) => [ring.write(pipe.writeEnd, new Uint8Array(2 ** 20)), ring.nop()]);
+    // Older kernels leave a blocking pipe's write to a worker, which waits for room; ended, it tells how far it came.
+    const limit = { timeout: 500 };
+    const writes = ring.link((ring) => [
+      ring.write(pipe.writeEnd, new Uint8Array(2 ** 20), undefined, limit),
+      ring.nop(),
+    ]);
     const [written, next] = await outcomes(writes);
     expect(written).toBeGreaterThan(0);
     expect(written).toBeLessThan(2 ** 20);
@@ -149,15 +154,16 @@ describe("link()", () => {
 
   test("is independent of chains before, after and beside it", async () => {
     await using ring = new Ring();
+    // Heard at once: the event loop may turn before the last of them has settled.
     const chains = times(200, (i) =>
-      ring.link((ring) => [
+      outcomes(ring.link((ring) => [
         ring.nop(),
         i % 3 === 0 ? ring.read(99_999, new Uint8Array(1)) : ring.nop(),
         ring.nop(),
-      ]));
+      ])));
     const single = ring.nop();
     for (const [i, chain] of chains.entries()) {
-      expect(await outcomes(chain)).toEqual(i % 3 === 0 ? [0, "EBADF", "ECANCELED"] : [0, 0, 0]);
+      expect(await chain).toEqual(i % 3 === 0 ? [0, "EBADF", "ECANCELED"] : [0, 0, 0]);
     }
     expect(await single).toBe(0);
   });

@@ -170,7 +170,9 @@ describe("read()", () => {
     using folder = new TempFolder();
     folder.write("data", pattern(SIZE));
     const buffer = new Uint8Array(16);
-    expect(await ring.read(folder.open("data"), buffer, 5, { rwFlags: RWF.NOWAIT })).toBe(16);
+    const answer = await ring.read(folder.open("data"), buffer, 5, { rwFlags: RWF.NOWAIT }).catch((error) => error);
+    if (answer instanceof UringError) return expect(answer.code, "a file system without NOWAIT").toBe("EOPNOTSUPP");
+    expect(answer).toBe(16);
     expect(buffer).toEqual(pattern(16, 5));
   });
 
@@ -381,8 +383,9 @@ describe("readv() and writev()", () => {
     folder.write("data", pattern(100));
     const fd = folder.open("data");
     const buffer = new Uint8Array(10);
-    expect(await ring.readv(fd, [buffer], 1, { rwFlags: RWF.NOWAIT, timeout: 60_000 })).toBe(10);
-    expect(buffer).toEqual(pattern(10, 1));
+    const answer = await ring.readv(fd, [buffer], 1, { rwFlags: RWF.NOWAIT, timeout: 60_000 }).catch((error) => error);
+    if (answer instanceof UringError) expect(answer.code, "a file system without NOWAIT").toBe("EOPNOTSUPP");
+    else expect([answer, buffer]).toEqual([10, pattern(10, 1)]);
     expect(await failure(ring.readv(pipe.readEnd, [buffer], undefined, { timeout: 1 }), UringError))
       .toMatchObject({ code: "ETIME", syscall: "readv" });
   });

@@ -37,10 +37,18 @@ export class Pipe implements Disposable {
     writeSync(this.writeEnd, typeof content === "string" ? new TextEncoder().encode(content) : content);
   }
 
-  /** What is in the pipe, up to `max` bytes; waits when nothing is. */
+  /** Takes what is in the pipe, up to `max` bytes; does not wait, but gives "" when nothing is. */
   read(max = 4096): string {
     const bytes = new Uint8Array(max);
-    return new TextDecoder().decode(bytes.subarray(0, readSync(this.readEnd, bytes)));
+    const fd = openSync(`/proc/self/fd/${this.readEnd}`, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      return new TextDecoder().decode(bytes.subarray(0, readSync(fd, bytes)));
+    } catch (error) {
+      if ((error as { code?: string }).code === "EAGAIN") return "";
+      throw error;
+    } finally {
+      closeSync(fd);
+    }
   }
 
   closeReadEnd(): void {
