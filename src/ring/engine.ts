@@ -180,6 +180,15 @@ export class Engine {
     return this.#promises.indexOf(promise as Promise<unknown>);
   }
 
+  /** The pending slots of an op, oldest slot first. */
+  slotsOf(op: string): number[] {
+    const slots: number[] = [];
+    for (let slot = 0; slot < this.#slots; slot++) {
+      if (this.#ops[slot] === op && this.#resolves[slot] !== undefined) slots.push(slot);
+    }
+    return slots;
+  }
+
   /** Remembers which promise stands for a slot, where {@linkcode settleWith} was used. */
   setPromise(slot: number, promise: Promise<unknown>): void {
     this.#promises[slot] = promise;

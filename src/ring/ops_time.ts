@@ -4,12 +4,11 @@
  * @module
  */
 
-import { IORING_ASYNC_CANCEL, IORING_OP, IORING_TIMEOUT, IOSQE } from "../abi/constants.ts";
+import { IORING_ASYNC_CANCEL, IORING_TIMEOUT, IOSQE } from "../abi/constants.ts";
 import {
   prepCancel,
   prepCancelFd,
   prepPollAdd,
-  prepRw,
   prepTimeout,
   prepTimeoutRemove,
   prepTimeoutUpdate,
@@ -121,13 +120,13 @@ export class TimeOps extends FileOps {
    * Cancels operations in flight. What is cancelled rejects with ECANCELED when the kernel has let go of it; what
    * completes at the same time resolves as usual.
    *
-   * @param target a promise of this ring's; `{ fd }`; `{ op }`, such as `{ op: "READ" }` (6.6); or `"all"`
+   * @param target a promise of this ring's; `{ fd }`; `{ op }`, such as `{ op: "READ" }`; or `"all"`
    * @returns how many operations were found
    */
   cancel(target: CancelTarget, o: CancelOptions = {}): Promise<number> {
     if (target === "all") {
       const flags = IORING_ASYNC_CANCEL.ANY | IORING_ASYNC_CANCEL.ALL;
-      return this.#cancelWith(flags, true, (words, at) => prepCancel(words, at, 0, flags));
+      return this.#cancelWith(true, (words, at) => prepCancel(words, at, 0, flags));
     }
     if (target === null || typeof target !== "object" || !("fd" in target || "op" in target || isPromise(target))) {
       throw new TypeError(`target must be a promise, { fd }, { op } or "all", not ${shown(target)}`);
@@ -137,22 +136,27 @@ export class TimeOps extends FileOps {
     if ("fd" in target) {
       checkFd(target.fd);
       const flags = every | (o.fixedFile ? IORING_ASYNC_CANCEL.FD_FIXED : 0);
-      return this.#cancelWith(flags, all, (words, at) => prepCancelFd(words, at, target.fd, flags));
+      return this.#cancelWith(all, (words, at) => prepCancelFd(words, at, target.fd, flags));
     }
-    if ("op" in target) {
-      const { code } = this.probe().op(target.op);
-      const flags = every | IORING_ASYNC_CANCEL.OP;
-      return this.#cancelWith(flags, all, (words, at) => {
-        prepRw(words, at, IORING_OP.ASYNC_CANCEL, -1, 0, code, 0);
-        words[at + 7] = flags;
-      });
-    }
+    if ("op" in target) return this.#cancelOp(target.op, all);
     const userData = this.#userDataOf(target);
-    if (userData === undefined) return Promise.resolve(0);
-    return this.#cancelWith(0, false, (words, at) => prepCancel(words, at, userData, 0));
+    return userData === undefined ? Promise.resolve(0) : this.#cancelOne(userData);
   }
 
-  #cancelWith(_flags: number, all: boolean, encode: (words: Int32Array, at: number) => void): Promise<number> {
+  /** One by one: the kernel can be asked for an op since 6.6 only, and before that does not always refuse. */
+  async #cancelOp(op: string, all: boolean): Promise<number> {
+    this.probe().op(op); // refuses what is no op
+    const slots = this.engine.slotsOf(op.toLowerCase());
+    const chosen = all ? slots : slots.slice(0, 1);
+    const found = await Promise.all(chosen.map((slot) => this.#cancelOne(this.engine.userData(slot))));
+    return found.reduce((sum, count) => sum + count, 0);
+  }
+
+  #cancelOne(userData: bigint): Promise<number> {
+    return this.#cancelWith(false, (words, at) => prepCancel(words, at, userData, 0));
+  }
+
+  #cancelWith(all: boolean, encode: (words: Int32Array, at: number) => void): Promise<number> {
     const promise = this.start({ op: "async_cancel" }, undefined, encode);
     // With ALL the kernel counts; without, it says 0 for one that was found, ENOENT for none.
     return this.#accept(this.#accept(all ? promise : promise.then(() => 1), ENOENT, 0), EALREADY, 1);
