@@ -7,7 +7,7 @@
  * @module
  */
 
-import { IORING_CQE_F } from "../abi/constants.ts";
+import { IORING_CQE_F, IOSQE } from "../abi/constants.ts";
 import type { Home } from "../memory/address.ts";
 import { giveScratch, type Scratch } from "../memory/scratch.ts";
 import type { Core } from "./core.ts";
@@ -16,6 +16,8 @@ import type { Core } from "./core.ts";
 const HELD = 0x80000000 | 0;
 const GENERATION_MASK = 0x3fffffff;
 const USER_DATA = 8;
+/** In an SQE's first word. */
+const SKIP = IOSQE.CQE_SKIP_SUCCESS << 8;
 
 /** How long `close` waits for operations that can't be cancelled. */
 const CLOSE_LIMIT_MS = 5000;
@@ -38,6 +40,8 @@ export class RawTable {
   #prepared = 0;
   #pendingHomes: readonly Home[] | undefined;
   #pendingScratch: Scratch | undefined;
+  /** Something had CQE_SKIP_SUCCESS: nobody tells when the kernel is done with its memory. */
+  #silent = false;
 
   constructor(core: Core) {
     this.#core = core;
@@ -78,6 +82,7 @@ export class RawTable {
     for (let i = 0; i < this.#prepared; i++) {
       const at = this.#preparedAt[i]! + USER_DATA;
       const slot = this.#preparedSlots[i]!;
+      if ((sqes[this.#preparedAt[i]!]! & SKIP) !== 0) this.#silent = true;
       const low = sqes[at]!;
       const high = sqes[at + 1]!;
       this.#userData[slot] = high === 0 && low >= 0 ? low : join(low, high);
@@ -144,11 +149,10 @@ export class RawTable {
     return slot;
   }
 
-  /** Drains and closes. What can't be drained keeps the table, and with it the memory, for good. */
+  /** Drains and closes. What can't be drained, or was not counted, keeps the table, and with it the memory, for good. */
   close(): void {
     if (this.#core.closed) return;
-    if (this.#core.close(CLOSE_LIMIT_MS)) return;
-    kept.push(this);
+    if (!this.#core.close(CLOSE_LIMIT_MS) || this.#silent) kept.push(this);
   }
 }
 

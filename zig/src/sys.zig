@@ -128,9 +128,14 @@ pub fn futexWake(word: *const u32) void {
     _ = linux.syscall3(.futex, @intFromPtr(word), FUTEX_WAKE_PRIVATE, 1);
 }
 
-/// Blocks all signals in this thread; gives the mask to restore. The kernel's sigset is 8 bytes on both architectures.
+/// Signals 32 to 34 are the C library's own (SIGCANCEL, SIGSETXID, and musl's SIGSYNCCALL): setuid(2) there sends one to
+/// every thread and waits until each has answered.
+const libc_signals: u64 = 0b111 << 31;
+
+/// Blocks all signals in this thread but those of the C library; gives the mask to restore. The kernel's sigset is 8
+/// bytes on both architectures.
 pub fn blockSignals() u64 {
-    const all: u64 = ~@as(u64, 0);
+    const all: u64 = ~libc_signals;
     var old: u64 = 0;
     _ = linux.syscall4(.rt_sigprocmask, 2, @intFromPtr(&all), @intFromPtr(&old), 8);
     return old;
