@@ -9,7 +9,9 @@ import { threadBound } from "./thread_bound.ts";
 
 /** What a pool registers itself with: a `Ring`. */
 export interface PoolRegistrar {
+  /** Registers the pool's memory. */
   registerPool(pool: BufferPool): void;
+  /** Takes the registration back. */
   unregisterPool(pool: BufferPool): void;
 }
 
@@ -67,9 +69,14 @@ export class BufferPool {
    * @throws {UringError} when the ring refuses: ENOMEM beyond `ulimit -l`
    */
   constructor(options: BufferPoolOptions) {
+    if (options === null || typeof options !== "object") {
+      throw new TypeError(`options must be an object, not ${options}`);
+    }
     const { size, count, ring, hugePages = false } = options;
     checkCount(size, "size", 0x40000000);
     checkCount(count, "count", 0x1000000);
+    if (ring !== undefined && typeof ring?.registerPool !== "function") throw new TypeError("ring must be a Ring");
+    if (typeof hugePages !== "boolean") throw new TypeError("hugePages must be true or false");
     this.size = size;
     this.count = count;
     this.stride = Math.ceil(size / 4096) * 4096;
@@ -89,7 +96,7 @@ export class BufferPool {
 
   /** How many buffers are free. */
   get available(): number {
-    return this.#closed ? 0 : this.#free.length;
+    return this.#closed || this.#transferred ? 0 : this.#free.length;
   }
 
   /**
@@ -100,6 +107,7 @@ export class BufferPool {
   acquire(): Uint8Array<ArrayBuffer> {
     const buffer = this.tryAcquire();
     if (buffer !== undefined) return buffer;
+    if (this.#transferred) throw new TypeError(TRANSFERRED);
     throw this.#closed
       ? new TypeError("this BufferPool is closed")
       : new RangeError(`all ${this.count} buffers of the pool are taken: release one, or make the pool larger`);
@@ -107,7 +115,7 @@ export class BufferPool {
 
   /** Takes a buffer; undefined when all are taken. */
   tryAcquire(): Uint8Array<ArrayBuffer> | undefined {
-    if (this.#closed || this.#free.length === 0) return undefined;
+    if (this.#closed || this.#free.length === 0 || this.#transferred) return undefined;
     const index = this.#free.pop()!;
     this.#taken.add(index);
     return this.#buffers[index]!;
@@ -119,15 +127,23 @@ export class BufferPool {
    * @throws {TypeError} for a buffer that is not this pool's, or not taken
    */
   release(buffer: Uint8Array): void {
+    if (this.#transferred) throw new TypeError(TRANSFERRED);
+    if (!ArrayBuffer.isView(buffer) || buffer.buffer !== this.region.buffer) {
+      throw new TypeError("this buffer is not one of the pool's");
+    }
     const index = Math.floor(buffer.byteOffset / this.stride);
-    if (buffer.buffer !== this.region.buffer || !this.#taken.delete(index)) {
-      throw new TypeError(
-        buffer.buffer !== this.region.buffer
-          ? "this buffer is not one of the pool's"
-          : "this buffer was released already: one that is used twice is written by two",
-      );
+    if (buffer.byteOffset + buffer.byteLength > index * this.stride + this.size) {
+      throw new TypeError("this buffer is not one of the pool's: it lies across two of them");
+    }
+    if (!this.#taken.delete(index)) {
+      throw new TypeError("this buffer was released already: one that is used twice is written by two");
     }
     if (!this.#closed) this.#free.push(index);
+  }
+
+  /** Whether somebody took the memory away: its buffers have none any more. */
+  get #transferred(): boolean {
+    return this.region.buffer.byteLength === 0;
   }
 
   /** Takes the registration back. The memory goes when nobody holds a buffer of it any more. */
@@ -144,6 +160,8 @@ export class BufferPool {
     this.close();
   }
 }
+
+const TRANSFERRED = "this BufferPool's memory was transferred elsewhere: make another pool";
 
 function checkCount(value: number, name: string, max: number): void {
   if (typeof value !== "number" || !Number.isInteger(value)) {

@@ -68,7 +68,11 @@ export class RingBase {
     return this.#probe ??= probeRing(this.engine.core);
   }
 
-  /** Refuses an op that the kernel lacks, before anything is staged. */
+  /**
+   * Refuses an op that the kernel lacks, before anything is staged.
+   *
+   * @internal
+   */
   protected need(op: keyof typeof IORING_OP, since: string): void {
     if (this.engine.closed) throw new RingClosedError(op.toLowerCase());
     if (!this.probe().op(op).supported) throw new UnsupportedError(op, `Linux ${since}`, kernelRelease());
@@ -78,6 +82,8 @@ export class RingBase {
    * Stages one operation, with everything that its options ask for, and gives its promise.
    *
    * `encode` writes the SQE; it has been given only what was checked, and must not throw.
+   *
+   * @internal
    */
   protected start<T = number>(
     operation: Operation,

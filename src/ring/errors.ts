@@ -35,6 +35,7 @@ export interface ErrorContext {
  * ```
  */
 export class UringError extends Error {
+  /** `"UringError"` */
   override readonly name: string = "UringError";
   /** The error's name in the kernel, such as `"ENOENT"`. */
   readonly code: string;
@@ -50,6 +51,8 @@ export class UringError extends Error {
   readonly dest?: string;
 
   /**
+   * Makes the message from what is known.
+   *
    * @param errno the kernel's error number, of either sign
    * @param syscall what was called
    * @param context what is known besides
@@ -116,10 +119,16 @@ function specific(code: string, syscall: string, { fd, fixedFile, iopoll }: Erro
 
 /** The ring was closed, or is closing. */
 export class RingClosedError extends Error {
+  /** `"RingClosedError"` */
   override readonly name = "RingClosedError";
+  /** Tells this error from others, as Node's codes do. */
   readonly code = "ERR_RING_CLOSED";
 
-  /** @param what was called on the closed ring */
+  /**
+   * Names what was called.
+   *
+   * @param what was called on the closed ring
+   */
   constructor(what: string) {
     super(`${what}: this ring is closed; open another with new Ring(), or use Ring.default()`);
   }
@@ -127,7 +136,9 @@ export class RingClosedError extends Error {
 
 /** This kernel, or this ring, lacks something. */
 export class UnsupportedError extends Error {
+  /** `"UnsupportedError"` */
   override readonly name = "UnsupportedError";
+  /** Tells this error from others, as Node's codes do. */
   readonly code = "ERR_UNSUPPORTED";
   /** What is lacking. */
   readonly feature: string;
@@ -136,7 +147,13 @@ export class UnsupportedError extends Error {
   /** The kernel's release. */
   readonly kernel: string;
 
-  /** @param feature what is lacking; @param needs what it needs; @param kernel the kernel's release */
+  /**
+   * Names what is lacking, and what it needs.
+   *
+   * @param feature what is lacking
+   * @param needs what it needs
+   * @param kernel the kernel's release
+   */
   constructor(feature: string, needs: string, kernel: string) {
     super(`${feature} is not available here: it needs ${needs}; this is Linux ${kernel}`);
     this.feature = feature;
@@ -147,10 +164,16 @@ export class UnsupportedError extends Error {
 
 /** An operation was cancelled: its ring was closed, or `cancel()` was called. Shaped as Node's. */
 export class AbortError extends Error {
+  /** `"AbortError"` */
   override readonly name = "AbortError";
+  /** Tells this error from others, as Node's codes do. */
   readonly code = "ABORT_ERR";
 
-  /** @param message what was cancelled, and why */
+  /**
+   * Says what was cancelled.
+   *
+   * @param message what, and why
+   */
   constructor(message: string) {
     super(message);
   }

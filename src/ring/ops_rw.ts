@@ -225,9 +225,12 @@ export class RwOps extends RingBase {
     this.registrations.add(pool.region, pool.stride);
   }
 
-  /** Takes a pool's registration back. Operations in flight keep what they use. */
+  /** Takes a pool's registration back. Operations in flight keep what they use, once they have started. */
   unregisterPool(pool: BufferPool): void {
     checkPool(pool);
+    const { engine } = this;
+    // What is asked for already still finds its buffers.
+    if (engine.core.count > 0 && !engine.building && !engine.closed) engine.submitAndWait(0, undefined);
     this.registrations.remove(pool.region);
   }
 }

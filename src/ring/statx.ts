@@ -33,13 +33,17 @@ export class Statx {
   readonly blksize: number;
   /** STATX_ATTR bits. */
   readonly attributes: number;
+  /** Number of hard links. */
   readonly nlink: number;
+  /** The owner's user id. */
   readonly uid: number;
+  /** The owner's group id. */
   readonly gid: number;
   /** Type and permissions. */
   readonly mode: number;
   /** Inode number; beyond 2^53 it loses its last digits: {@linkcode inoBig} has them. */
   readonly ino: number;
+  /** Inode number, whole. */
   readonly inoBig: bigint;
   /** Size in bytes. */
   readonly size: number;
@@ -47,22 +51,34 @@ export class Statx {
   readonly blocks: number;
   /** STATX_ATTR bits that the file system knows. */
   readonly attributesMask: number;
+  /** When it was read last. */
   readonly atime: StatxTime;
   /** When it was made, where the file system knows. */
   readonly btime: StatxTime;
+  /** When its metadata changed last. */
   readonly ctime: StatxTime;
+  /** When its content changed last. */
   readonly mtime: StatxTime;
+  /** A device file: which device, major number. */
   readonly rdevMajor: number;
+  /** A device file: which device, minor number. */
   readonly rdevMinor: number;
+  /** The device that it is on, major number. */
   readonly devMajor: number;
+  /** The device that it is on, minor number. */
   readonly devMinor: number;
+  /** The mount that it is on (STATX_MNT_ID). */
   readonly mountId: number;
   /** What O_DIRECT needs addresses to be multiples of (STATX_DIOALIGN); 0 when it is not supported, or not asked for. */
   readonly dioMemAlign: number;
   /** What O_DIRECT needs offsets and lengths to be multiples of. */
   readonly dioOffsetAlign: number;
 
-  /** @param view 256 bytes as the kernel wrote them */
+  /**
+   * Reads what the kernel wrote.
+   *
+   * @param view 256 bytes
+   */
   constructor(view: DataView) {
     this.mask = view.getUint32(0, true);
     this.blksize = view.getUint32(4, true);

@@ -176,6 +176,18 @@ describe("readFixed() and writeFixed()", () => {
     expect(new TextDecoder().decode(buffer.subarray(0, 10))).toBe("still here");
   });
 
+  test("finish what was asked for in the turn in which the pool is closed", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    folder.write("data", pattern(16));
+    const pool = new BufferPool({ ring, size: 16, count: 1 });
+    const buffer = pool.acquire();
+    const read = ring.readFixed(folder.open("data"), buffer, 0);
+    pool.close();
+    expect(await read).toBe(16);
+    expect(buffer).toEqual(pattern(16));
+  });
+
   test("refuse a buffer whose pool is closed, or is registered with no ring", async () => {
     await using ring = new Ring();
     const pool = new BufferPool({ ring, size: 16, count: 2 });
