@@ -144,12 +144,12 @@ export class TimeOps extends FileOps {
   }
 
   /** One by one: the kernel can be asked for an op since 6.6 only, and before that does not always refuse. */
-  async #cancelOp(op: string, all: boolean): Promise<number> {
+  #cancelOp(op: string, all: boolean): Promise<number> {
     this.probe().op(op); // refuses what is no op
     const slots = this.engine.slotsOf(op.toLowerCase());
     const chosen = all ? slots : slots.slice(0, 1);
-    const found = await Promise.all(chosen.map((slot) => this.#cancelOne(this.engine.userData(slot))));
-    return found.reduce((sum, count) => sum + count, 0);
+    const found = Promise.all(chosen.map((slot) => this.#cancelOne(this.engine.userData(slot))));
+    return found.then((counts) => counts.reduce((sum, count) => sum + count, 0));
   }
 
   #cancelOne(userData: bigint): Promise<number> {
