@@ -45,6 +45,7 @@ test "a region goes with its last holder, whichever that is" {
 
 test "huge pages, reserved or transparent" {
     const got = try take(2 * 1024 * 1024, .{ .huge = true, .guard = false });
+    try testing.expectEqual(@as(usize, 0), @intFromPtr(got.memory) % (2 * 1024 * 1024));
     got.memory[2 * 1024 * 1024 - 1] = 1;
     pages.dropBuffer(got.id);
     pages.dropOwner(got.id);

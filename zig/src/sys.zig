@@ -70,11 +70,24 @@ pub fn mapPages(len: usize, kind: PageKind) isize {
         const rc = map(len, PROT_READ | PROT_WRITE, base | MAP_HUGETLB | MAP_POPULATE, -1, 0);
         if (!failed(rc)) return rc;
         // No reserved huge pages (vm.nr_hugepages): ask for transparent ones instead.
-        const plain = map(len, PROT_READ | PROT_WRITE, base, -1, 0);
-        if (!failed(plain)) _ = linux.syscall3(.madvise, @bitCast(plain), len, MADV_HUGEPAGE);
-        return plain;
+        return mapAligned(len, base);
     }
     return map(len, PROT_READ | PROT_WRITE, base | MAP_POPULATE, -1, 0);
+}
+
+const huge_page: usize = 2 * 1024 * 1024;
+
+/// Kernels before 6.7 don't lay out a mapping for transparent huge pages by themselves.
+fn mapAligned(len: usize, flags: usize) isize {
+    const rc = map(len + huge_page, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (failed(rc)) return rc;
+    const start: usize = @bitCast(rc);
+    const aligned = (start + huge_page - 1) & ~(huge_page - 1);
+    if (aligned > start) unmap(start, aligned - start);
+    const tail = start + huge_page - aligned;
+    if (tail > 0) unmap(aligned + len, tail);
+    _ = linux.syscall3(.madvise, aligned, len, MADV_HUGEPAGE);
+    return @bitCast(aligned);
 }
 
 /// Makes pages that fault on any access.
