@@ -186,6 +186,23 @@ describe("signal", () => {
     expect(await Promise.all(nops)).toEqual([0, 0, 0, 0]);
   });
 
+  test("aborted too late reaches no other operation, not even one in the same place", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    for (let i = 0; i < 20; i++) {
+      const controller = new AbortController();
+      const first = ring.nop({ signal: controller.signal, flags: i % 2 === 0 ? IOSQE.IO_LINK : 0 });
+      controller.abort();
+      await first.catch(() => {});
+      const read = ring.read(pipe.readEnd, new Uint8Array(1));
+      const outcome = watch(read);
+      await ring.timeout(0.1);
+      expect(outcome.state).toBe("pending");
+      pipe.write("x");
+      expect(await read).toBe(1);
+    }
+  });
+
   test("aborted in the same turn ends an operation that others are linked to", async () => {
     await using ring = new Ring();
     using pipe = new Pipe();
