@@ -27,6 +27,10 @@ export interface Native {
   register(handle: number, opcode: number, arg: ArrayBufferView | null, count: number): number;
   /** The address of a view's first byte; 0 when it is detached. */
   address(view: ArrayBufferView): number;
+  /** `bind(2)`: for kernels whose rings have no BIND. `length` bytes of `address` count. */
+  bind(fd: number, address: Uint8Array, length: number): number;
+  /** `listen(2)`: for kernels whose rings have no LISTEN. */
+  listen(fd: number, backlog: number): number;
   /** Ties the ring to this thread's environment: when that ends, the ring is drained and closed first. */
   adopt(handle: number): number;
   /** Starts the waker. `wake` is called on this thread, once for each `arm`. */

@@ -16,6 +16,8 @@ const FUNCTIONS = [
   "disarm",
   "register",
   "address",
+  "bind",
+  "listen",
   "adopt",
   "startWaker",
   "setRef",

@@ -43,6 +43,21 @@ export function checkInteger(value: number, name: string, min: number, max: numb
   }
 }
 
+/** A place among a ring's registered files: its number, or any that is free. */
+export type FileSlot = number | "alloc";
+
+/** IORING_FILE_INDEX_ALLOC: the kernel chooses, and tells which. */
+const ALLOC = 0xffffffff;
+
+/** liburing's file_index of a slot. */
+export function toFileIndex(slot: FileSlot, name = "slot"): number {
+  if (slot === "alloc") return ALLOC;
+  if (typeof slot === "string") throw new TypeError(`${name} must be a number or "alloc", not ${shown(slot)}`);
+  // The kernel's number is one more, and its greatest means "alloc".
+  checkInteger(slot, name, 0, ALLOC - 2);
+  return slot;
+}
+
 /** A place in a file; left out or `"current"`, its position. */
 export type Offset = number | bigint | "current";
 

@@ -8,7 +8,7 @@ import { type IORING_OP, IOSQE } from "../abi/constants.ts";
 import { prepLinkTimeout } from "../abi/encode.ts";
 import type { Bytes, Home } from "../memory/address.ts";
 import { giveScratch, type Scratch, takeScratch } from "../memory/scratch.ts";
-import { checkInteger, checkMilliseconds, shown } from "./arguments.ts";
+import { checkInteger, checkMilliseconds, type FileSlot, shown } from "./arguments.ts";
 import { Engine, type Extra, NO_FD } from "./engine.ts";
 import { RingClosedError, UnsupportedError, UringError } from "./errors.ts";
 import type { RingOptions } from "./options.ts";
@@ -26,6 +26,15 @@ export interface OpOptions {
   readonly fixedFile?: boolean;
   /** A registered personality: the credentials to use. */
   readonly personality?: number;
+}
+
+/** Options of operations that make a descriptor. */
+export interface DirectOptions extends OpOptions {
+  /**
+   * Puts the file into the ring's registered files, not among the process's descriptors: into this slot, or with
+   * `"alloc"` into a free one, which the operation then resolves to.
+   */
+  readonly slot?: FileSlot;
 }
 
 const NO_OPTIONS: OpOptions = {};

@@ -19,6 +19,10 @@ import type { RingOptions } from "./options.ts";
 
 /** An operation's further business, for those that have any: most do not. */
 export interface Extra {
+  /** Called for each completion but the final one, which has no IORING_CQE_F_MORE. */
+  more?: (res: number, flags: number) => void;
+  /** Called with the final completion; gives the result that the promise settles by. */
+  last?: (res: number, flags: number) => number;
   /** Turns a result into what the promise resolves to. */
   decode?: (res: number, scratch: Scratch | null) => unknown;
   /** Makes the error for a negative result; undefined: the usual one. */
@@ -78,6 +82,8 @@ export class Engine {
   wakeups = 0;
   /** Completions that belong to no pending operation. */
   strays = 0;
+  /** The word in `core.cqes` where the completion begins that is being settled: for what 32-byte ones carry. */
+  cqeAt = 0;
 
   #scheduled = false;
   #armed = false;
@@ -103,6 +109,8 @@ export class Engine {
   readonly #cancelsWaiting: (() => void)[] = [];
   /** Whether an operation with IO_DRAIN was ever staged: what comes after one waits, cancellations too. */
   #drains = false;
+  /** CQEs of 16 and of 32 bytes, which take two places. */
+  readonly #mixedCqes: boolean;
   /** Called after a turn, while closing. */
   #drained: (() => void) | undefined;
 
@@ -117,6 +125,7 @@ export class Engine {
 
   constructor(options: RingOptions) {
     this.core = new Core(options);
+    this.#mixedCqes = (this.core.setupFlags & IORING_SETUP.CQE_MIXED) !== 0;
   }
 
   get closed(): boolean {
@@ -448,19 +457,30 @@ export class Engine {
     for (let i = 0, at = 0; i < count; i++, at += cqeWords) {
       const slot = cqes[at]!;
       const flags = cqes[at + 3]!;
-      if (slot >= this.#slots || slot < 0 || this.#generations[slot] !== cqes[at + 1]) {
+      this.cqeAt = at;
+      if (this.#mixedCqes) {
+        if ((flags & IORING_CQE_F.SKIP) !== 0) continue;
+        if ((flags & IORING_CQE_F["32"]) !== 0) {
+          i++;
+          at += cqeWords;
+        }
+      }
+      if (slot >= this.#slots || slot < 0 || this.#generations[slot] !== cqes[this.cqeAt + 1]) {
         this.strays++;
         continue;
       }
-      if ((flags & IORING_CQE_F.MORE) === 0) this.#settle(slot, cqes[at + 2]!);
+      const res = cqes[this.cqeAt + 2]!;
+      if ((flags & IORING_CQE_F.MORE) === 0) this.#settle(slot, res, flags);
+      else this.#extras[slot]?.more?.(res, flags);
     }
   }
 
-  #settle(slot: number, res: number): void {
+  #settle(slot: number, res: number, flags = 0): void {
     const resolve = this.#resolves[slot]!;
     const reject = this.#rejects[slot]!;
     const extra = this.#extras[slot]!;
     const scratch = this.#scratches[slot]!;
+    if (extra?.last !== undefined) res = extra.last(res, flags);
     this.inFlight--;
     this.completed++;
     this.#resolves[slot] = undefined;

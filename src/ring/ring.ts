@@ -7,7 +7,7 @@
 import { IOSQE } from "../abi/constants.ts";
 import { checkInteger, checkMilliseconds, shown } from "./arguments.ts";
 import type { Engine } from "./engine.ts";
-import { TimeOps } from "./ops_time.ts";
+import { RegisterOps } from "./ops_register.ts";
 import type { RingOptions } from "./options.ts";
 import { type Supported, supported } from "./supported.ts";
 
@@ -59,7 +59,7 @@ export interface WaitOptions {
  * await ring.closeFd(fd);
  * ```
  */
-export class Ring extends TimeOps {
+export class Ring extends RegisterOps {
   /** The ring's own descriptor. Only `close()` may close it. */
   readonly fd: number;
   /** Places in the submission queue. */

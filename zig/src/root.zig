@@ -65,6 +65,8 @@ export fn napi_register_module_v1(env: napi.Env, exports: napi.Value) napi.Value
         .{ "disarm", napiDisarm },
         .{ "register", napiRegister },
         .{ "address", napiAddress },
+        .{ "bind", napiBind },
+        .{ "listen", napiListen },
         .{ "adopt", napiAdopt },
         .{ "startWaker", napiStartWaker },
         .{ "setRef", napiSetRef },
@@ -161,6 +163,18 @@ fn napiAddress(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
     // User addresses have at most 47 bits (48 on aarch64): exact in a double.
     _ = napi.napi_create_double(env, @floatFromInt(@intFromPtr(args.memory(0))), &result);
     return result;
+}
+
+/// bind(fd, sockaddr)
+fn napiBind(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
+    const args = Arguments(3).get(env, info);
+    return number(env, @intCast(sys.bind(@bitCast(args.int(0)), @intFromPtr(args.memory(1)), args.int(2))));
+}
+
+/// listen(fd, backlog)
+fn napiListen(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
+    const args = Arguments(2).get(env, info);
+    return number(env, @intCast(sys.listen(@bitCast(args.int(0)), @bitCast(args.int(1)))));
 }
 
 fn napiAdopt(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {

@@ -99,6 +99,15 @@ pub fn unmap(addr: usize, len: usize) void {
     _ = linux.syscall2(.munmap, addr, len);
 }
 
+/// For kernels that have sockets in their rings, but no op for these two.
+pub fn bind(fd: i32, address: usize, len: u32) isize {
+    return answer(linux.syscall3(.bind, @bitCast(@as(isize, fd)), address, len));
+}
+
+pub fn listen(fd: i32, backlog: i32) isize {
+    return answer(linux.syscall2(.listen, @bitCast(@as(isize, fd)), @bitCast(@as(isize, backlog))));
+}
+
 pub fn close(fd: i32) void {
     _ = linux.syscall1(.close, @bitCast(@as(isize, fd)));
 }

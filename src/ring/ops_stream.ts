@@ -1,0 +1,10 @@
+/**
+ * Streams.
+ *
+ * @module
+ */
+
+import { SystemOps } from "./ops_system.ts";
+
+/** Streams. */
+export class StreamOps extends SystemOps {}
