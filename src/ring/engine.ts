@@ -82,8 +82,11 @@ export class Engine {
   wakeups = 0;
   /** Completions that belong to no pending operation. */
   strays = 0;
-  /** The word in `core.cqes` where the completion begins that is being settled: for what 32-byte ones carry. */
+  /** Where the completion lies that is being settled, and its first word: for what 32-byte ones carry. */
+  cqe: Int32Array;
   cqeAt = 0;
+  /** Objects that must live as long as the kernel may use this ring. */
+  readonly holds: Set<unknown> = new Set();
 
   #scheduled = false;
   #armed = false;
@@ -111,6 +114,12 @@ export class Engine {
   #drains = false;
   /** CQEs of 16 and of 32 bytes, which take two places. */
   readonly #mixedCqes: boolean;
+  /** Completions are being settled; callbacks of streams run meanwhile, which may ask for a turn. */
+  #walking = false;
+  /** What such turns brought. */
+  readonly #backlog: Int32Array[] = [];
+  /** The completions being walked through, saved from a turn that overwrites them. */
+  #rescued: Int32Array | undefined;
   /** Called after a turn, while closing. */
   #drained: (() => void) | undefined;
 
@@ -125,6 +134,7 @@ export class Engine {
 
   constructor(options: RingOptions) {
     this.core = new Core(options);
+    this.cqe = this.core.cqes;
     this.#mixedCqes = (this.core.setupFlags & IORING_SETUP.CQE_MIXED) !== 0;
   }
 
@@ -316,6 +326,11 @@ export class Engine {
 
   // Turns
 
+  /** Something may have completed without an operation's asking: looks in a microtask. */
+  poke(): void {
+    if (!this.#scheduled && !this.#finished && this.#fatal === undefined) this.#schedule();
+  }
+
   #schedule(): void {
     this.#scheduled = true;
     if (this.#mustYield()) this.#yieldTurn();
@@ -360,6 +375,7 @@ export class Engine {
   /** One call of the core, and everything that it brought settled. */
   #turn(flags: number, wait: number, timeoutMs: number | undefined): number {
     const { core } = this;
+    if (this.#walking) this.#rescued ??= core.cqes.slice();
     this.#disarm();
     if (this.#chainSize > 0) this.#closeChain();
     if (this.#cancelsWaiting.length > 0) this.#stageWaitingCancels();
@@ -452,12 +468,31 @@ export class Engine {
     if (this.inFlight > 0) this.#keepAlive(on);
   }
 
+  /** Settles what the last turn brought; called from a callback of that, leaves it to the walk under way. */
   #settleAll(count: number): void {
     const { cqes, cqeWords } = this.core;
+    if (this.#walking) {
+      this.#backlog.push(cqes.slice(0, count * cqeWords));
+      return;
+    }
+    this.#walking = true;
+    try {
+      this.#walk(cqes, count);
+      while (this.#backlog.length > 0) {
+        const later = this.#backlog.shift()!;
+        this.#walk(later, later.length / cqeWords);
+      }
+    } finally {
+      this.#walking = false;
+      this.#rescued = undefined;
+    }
+  }
+
+  #walk(cqes: Int32Array, count: number): void {
+    const { cqeWords } = this.core;
     for (let i = 0, at = 0; i < count; i++, at += cqeWords) {
-      const slot = cqes[at]!;
-      const flags = cqes[at + 3]!;
-      this.cqeAt = at;
+      const first = at;
+      const flags = cqes[first + 3]!;
       if (this.#mixedCqes) {
         if ((flags & IORING_CQE_F.SKIP) !== 0) continue;
         if ((flags & IORING_CQE_F["32"]) !== 0) {
@@ -465,13 +500,22 @@ export class Engine {
           at += cqeWords;
         }
       }
-      if (slot >= this.#slots || slot < 0 || this.#generations[slot] !== cqes[this.cqeAt + 1]) {
+      const slot = cqes[first]!;
+      if (slot >= this.#slots || slot < 0 || this.#generations[slot] !== cqes[first + 1]) {
         this.strays++;
         continue;
       }
-      const res = cqes[this.cqeAt + 2]!;
-      if ((flags & IORING_CQE_F.MORE) === 0) this.#settle(slot, res, flags);
-      else this.#extras[slot]?.more?.(res, flags);
+      const extra = this.#extras[slot]!;
+      if (extra === null) {
+        this.#settle(slot, cqes[first + 2]!, flags);
+        continue;
+      }
+      this.cqe = cqes;
+      this.cqeAt = first;
+      if ((flags & IORING_CQE_F.MORE) === 0) this.#settle(slot, cqes[first + 2]!, flags);
+      else if (extra.more !== undefined) tellMore(extra, cqes[first + 2]!, flags);
+      // A callback has made a turn, which brought other completions into this memory.
+      if (this.#rescued !== undefined && cqes === this.core.cqes) cqes = this.#rescued;
     }
   }
 
@@ -480,7 +524,7 @@ export class Engine {
     const reject = this.#rejects[slot]!;
     const extra = this.#extras[slot]!;
     const scratch = this.#scratches[slot]!;
-    if (extra?.last !== undefined) res = extra.last(res, flags);
+    if (extra?.last !== undefined) res = lastOf(extra, res, flags);
     this.inFlight--;
     this.completed++;
     this.#resolves[slot] = undefined;
@@ -498,10 +542,11 @@ export class Engine {
     this.#scratches[slot] = null;
     this.#free.push(slot);
     extra?.ended?.();
-    if (res >= 0) {
-      resolve(extra?.decode === undefined ? res : extra.decode(res, scratch));
-    } else {
-      reject(extra?.failed?.(res) ?? this.#errorOf(slot, res, extra));
+    try {
+      if (res >= 0) resolve(extra?.decode === undefined ? res : extra.decode(res, scratch));
+      else reject(extra?.failed?.(res) ?? this.#errorOf(slot, res, extra));
+    } catch (error) {
+      reject(error); // what can't be decoded
     }
     if (scratch !== null) giveScratch(scratch);
     extra?.scratches?.forEach(giveScratch);
@@ -654,6 +699,7 @@ export class Engine {
   closeSync(): void {
     if (this.#finished) return;
     if (this.building) throw new TypeError("close() inside link(): the chain is not complete yet");
+    if (this.#walking) throw new TypeError("a callback of the ring can't wait for its end: call close() instead");
     this.#closing ??= resolved;
     if (this.#fatal === undefined) {
       const deadline = now() + SYNC_CLOSE_LIMIT_MS;
@@ -676,6 +722,8 @@ export class Engine {
         "URING_LEAK",
       );
       kept.push(this);
+    } else {
+      this.holds.clear();
     }
     for (let slot = 0; slot < this.#slots; slot++) {
       this.#rejects[slot]?.(new AbortError(`${this.#ops[slot]} was given up: its ring was closed`));
@@ -708,6 +756,31 @@ function takeSettlers(resolve: Settle, reject: Settle): void {
 }
 
 function ignore(): void {}
+
+/** What a callback throws must not end the walk through the completions: the rest would be lost. */
+function tellMore(extra: Extra, res: number, flags: number): void {
+  try {
+    extra.more!(res, flags);
+  } catch (error) {
+    throwLater(error);
+  }
+}
+
+function lastOf(extra: Extra, res: number, flags: number): number {
+  try {
+    return extra.last!(res, flags);
+  } catch (error) {
+    throwLater(error);
+    return res;
+  }
+}
+
+/** As an uncaught exception of its own. */
+function throwLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
 
 /** The flags that make an SQE one of a chain. */
 const LINKS = IOSQE.IO_LINK | IOSQE.IO_HARDLINK;

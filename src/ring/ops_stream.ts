@@ -1,10 +1,465 @@
 /**
- * Streams.
+ * Operations that complete again and again, and those that choose their buffer from a group.
  *
  * @module
  */
 
+import { IORING_ACCEPT, IORING_FEAT, IORING_OP, IORING_RECVSEND, IORING_TIMEOUT, IOSQE } from "../abi/constants.ts";
+import {
+  prepMultishotAccept,
+  prepMultishotAcceptDirect,
+  prepPollMultishot,
+  prepReadMultishot,
+  prepRecvmsgMultishot,
+  prepRecvMultishot,
+  prepRw,
+  prepSendBundle,
+  prepTimeout,
+  sqeSetBufGroup,
+} from "../abi/encode.ts";
+import { type BorrowedBuffer, BufferRing } from "../memory/buffer_ring.ts";
+import { type Scratch, takeScratch } from "../memory/scratch.ts";
+import {
+  checkFd,
+  checkFlags,
+  checkInteger,
+  checkMilliseconds,
+  checkU32,
+  type Offset,
+  shown,
+  toOffset,
+} from "./arguments.ts";
+import { type OpOptions, writeTimespec } from "./base.ts";
+import { BufferGroups } from "./buffer_groups.ts";
+import type { Extra } from "./engine.ts";
+import { UnsupportedError } from "./errors.ts";
+import { Multishot, type MultishotOptions, type Shots } from "./multishot.ts";
 import { SystemOps } from "./ops_system.ts";
+import { type CancelOptions, type CancelTarget, clockFlag, type TimeoutOptions } from "./ops_time.ts";
+import { kernelRelease } from "./probe.ts";
 
-/** Streams. */
-export class StreamOps extends SystemOps {}
+/** Options of {@linkcode StreamOps.acceptMultishot}. */
+export interface AcceptMultishotOptions extends MultishotOptions<number> {
+  /** SOCK flags of each socket; SOCK_CLOEXEC is added. */
+  readonly acceptFlags?: number;
+  /** `"alloc"`: sockets go into free slots of the registered files; values are slots then (5.19). */
+  readonly slot?: "alloc";
+  /** Does not try at first, as no connection is expected to wait (6.10). */
+  readonly pollFirst?: boolean;
+}
+
+/** Options of operations that receive into a buffer of a group, again and again. */
+export interface RecvMultishotOptions extends MultishotOptions<BorrowedBuffer> {
+  /** One completion may fill several buffers; each is a value of its own, in order (6.10). */
+  readonly bundle?: boolean;
+  /** Does not try at first, as nothing is expected to have come. */
+  readonly pollFirst?: boolean;
+}
+
+/** Options of {@linkcode StreamOps.recvmsgMultishot}. */
+export interface RecvmsgMultishotOptions extends MultishotOptions<ReceivedMessage> {
+  /** Room for the sender's address, in bytes, 0 to 128. Default 28: an IPv6 address. */
+  readonly nameLength?: number;
+  /** Room for control messages, in bytes. Default 0. */
+  readonly controlLength?: number;
+  /** Does not try at first, as nothing is expected to have come. */
+  readonly pollFirst?: boolean;
+}
+
+/** A message that has come, in a borrowed buffer. */
+export interface ReceivedMessage extends Disposable {
+  /** What was sent; cut off where the buffer ended. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The sender's `struct sockaddr`; empty where it has none. */
+  readonly name: Uint8Array<ArrayBuffer>;
+  /** Control messages: `struct cmsghdr`, each followed by its data. */
+  readonly control: Uint8Array<ArrayBuffer>;
+  /** MSG flags: TRUNC, CTRUNC, ... */
+  readonly flags: number;
+  /** Gives the buffer back to the kernel. Once more does nothing. */
+  release(): void;
+}
+
+/** Options of {@linkcode StreamOps.timeoutMultishot}. */
+export interface TicksOptions extends MultishotOptions<number> {
+  /** How many ticks; 0: without end. Default 0. */
+  readonly count?: number;
+  /** Which clock. */
+  readonly clock?: TimeoutOptions["clock"];
+}
+
+/** Options of operations that receive into a buffer of a group, once. */
+export interface SelectOptions extends OpOptions {
+  /** For a socket: does not try at first, as nothing is expected to have come. */
+  readonly pollFirst?: boolean;
+}
+
+/** struct msghdr: the lengths of name and control. */
+const MSGHDR_SIZE = 56;
+const MSG_NAMELEN = 8;
+const MSG_CONTROLLEN = 40;
+/** struct io_uring_recvmsg_out. */
+const RECVMSG_OUT_SIZE = 16;
+
+const ETIME = -62;
+const SOCK_CLOEXEC = 0o2000000;
+
+/** Operations that complete again and again, and those that choose their buffer from a group. */
+export class StreamOps extends SystemOps {
+  readonly #groups: BufferGroups = new BufferGroups(this.engine);
+
+  /**
+   * Waits until a descriptor is ready, as poll(2), again and again.
+   *
+   * @param mask POLL bits: IN, OUT, ... (ERR and HUP are always told)
+   * @returns the POLL bits that are set, each time
+   */
+  pollMultishot(fd: number, mask: number, o?: MultishotOptions<number>): Multishot<number> {
+    checkFd(fd);
+    checkU32(mask, "mask");
+    const start = (extra: Extra) =>
+      this.start({ op: "poll_add", fd, extra }, o, (words, at) => prepPollMultishot(words, at, fd, mask));
+    return new Multishot(this.engine, { start, values: (res) => [res] }, o);
+  }
+
+  /**
+   * Accepts every connection on a listening socket. What nobody took is closed at the end.
+   *
+   * @param fd the listening socket
+   * @returns the descriptor of each connection; its slot with `slot: "alloc"`
+   *
+   * @example
+   * ```ts
+   * import { AF, Ring, SOCK } from "@uring/uring";
+   *
+   * await using ring = new Ring();
+   * const server = await ring.socket(AF.INET, SOCK.STREAM);
+   * await ring.bind(server, { hostname: "127.0.0.1", port: 0 });
+   * await ring.listen(server, 16);
+   * await using connections = ring.acceptMultishot(server);
+   * // for await (const fd of connections) { ... }
+   * ```
+   */
+  acceptMultishot(fd: number, o?: AcceptMultishotOptions): Multishot<number> {
+    checkFd(fd);
+    const flags = o?.acceptFlags ?? 0;
+    checkFlags(flags, "acceptFlags");
+    const slot = o?.slot;
+    if (slot !== undefined && slot !== "alloc") {
+      throw new TypeError(`slot must be "alloc": each connection needs a slot of its own; not ${shown(slot)}`);
+    }
+    const start = (extra: Extra) =>
+      this.start({ op: "accept", fd, extra }, o, (words, at) => {
+        if (slot === undefined) prepMultishotAccept(words, at, fd, 0, 0, flags | SOCK_CLOEXEC);
+        else prepMultishotAcceptDirect(words, at, fd, 0, 0, flags);
+        if (o?.pollFirst) words[at]! |= IORING_ACCEPT.POLL_FIRST << 16;
+      });
+    const discard = (accepted: number) => {
+      if (this.engine.closed) return;
+      if (slot === undefined) void this.closeFd(accepted).catch(ignore);
+      else void this.#closeSlot(accepted).catch(ignore);
+    };
+    return new Multishot(this.engine, { start, values: (res) => [res], discard }, o);
+  }
+
+  #closeSlot(slot: number): Promise<number> {
+    return this.start({ op: "close", fd: slot }, undefined, (words, at) => {
+      prepRw(words, at, IORING_OP.CLOSE, 0, 0, 0, 0);
+      words[at + 11] = slot + 1;
+    });
+  }
+
+  /**
+   * Receives everything that comes on a socket, into buffers of a group. Ends when the other side has ended its
+   * sending.
+   *
+   * With all buffers lent it waits until one is given back.
+   *
+   * @param fd a connected socket
+   * @param buffers where to; each value must be released
+   * @param flags MSG flags
+   */
+  recvMultishot(
+    fd: number,
+    buffers: BufferRing,
+    flags: number = 0,
+    o?: RecvMultishotOptions,
+  ): Multishot<BorrowedBuffer> {
+    checkFd(fd);
+    checkBuffers(buffers);
+    checkFlags(flags, "flags");
+    if (o?.bundle) this.#needBundles();
+    const ioprio = (o?.pollFirst ? IORING_RECVSEND.POLL_FIRST : 0) | (o?.bundle ? IORING_RECVSEND.BUNDLE : 0);
+    const start = (extra: Extra) =>
+      this.start({ op: "recv", fd, home: buffers.home, extra }, o, (words, at) => {
+        prepRecvMultishot(words, at, fd, 0, 0, flags);
+        words[at]! |= ioprio << 16;
+        select(words, at, buffers);
+      });
+    return this.#buffered(buffers, { start, values: (res, flags) => buffers.take(res, flags) }, o);
+  }
+
+  /**
+   * Reads everything that comes on a pipe, a terminal or another file without a position, into buffers of a group.
+   *
+   * Of a named pipe (a FIFO) the kernel does not tell the end (seen on Linux 6.18): it waits for another writer.
+   *
+   * @param buffers where to; each value must be released
+   * @throws {UnsupportedError} before Linux 6.7
+   * @throws {UringError} (at iteration) EBADFD for a regular file: it is always ready, and can't be waited for
+   */
+  readMultishot(fd: number, buffers: BufferRing, o?: MultishotOptions<BorrowedBuffer>): Multishot<BorrowedBuffer> {
+    this.need("READ_MULTISHOT", "6.7");
+    checkFd(fd);
+    checkBuffers(buffers);
+    const start = (extra: Extra) =>
+      this.start({ op: "read_multishot", fd, home: buffers.home, extra }, o, (words, at) => {
+        prepReadMultishot(words, at, fd, 0, -1, buffers.group);
+      });
+    return this.#buffered(buffers, { start, values: (res, flags) => buffers.take(res, flags) }, o);
+  }
+
+  /**
+   * Receives every message on a socket with its sender, into buffers of a group: UDP.
+   *
+   * @param buffers where to; of each buffer 16 bytes, the name and the control messages come first
+   * @param flags MSG flags
+   */
+  recvmsgMultishot(
+    fd: number,
+    buffers: BufferRing,
+    flags: number = 0,
+    o?: RecvmsgMultishotOptions,
+  ): Multishot<ReceivedMessage> {
+    checkFd(fd);
+    checkBuffers(buffers);
+    checkFlags(flags, "flags");
+    const { nameLength = 28, controlLength = 0 } = o ?? {};
+    checkInteger(nameLength, "nameLength", 0, 128);
+    checkInteger(controlLength, "controlLength", 0, 65536);
+    const before = RECVMSG_OUT_SIZE + nameLength + controlLength;
+    if (before >= buffers.size) {
+      throw new RangeError(`buffers of ${buffers.size} bytes have no room: ${before} come before each message's own`);
+    }
+    const start = (extra: Extra) => {
+      const scratch = msghdr(nameLength, controlLength);
+      return this.start({ op: "recvmsg", fd, home: buffers.home, scratch, extra }, o, (words, at) => {
+        prepRecvmsgMultishot(words, at, fd, scratch.address, flags);
+        if (o?.pollFirst) words[at]! |= IORING_RECVSEND.POLL_FIRST << 16;
+        select(words, at, buffers);
+      });
+    };
+    const values = (res: number, flags: number) =>
+      buffers.take(res, flags).map((buffer) => received(buffer, nameLength, controlLength));
+    // A message may be empty: 0 is no end, and there is none.
+    return this.#buffered(buffers, { start, values, isEnd: () => false }, o);
+  }
+
+  #buffered<T extends { release(): void }>(
+    buffers: BufferRing,
+    shots: Shots<T>,
+    o: MultishotOptions<T> | undefined,
+  ): Multishot<T> {
+    return new Multishot(this.engine, {
+      isEnd: (res) => res === 0,
+      ...shots,
+      start: (extra) => {
+        checkBuffers(buffers); // closed, perhaps, since the last time
+        return shots.start(extra);
+      },
+      discard: (buffer) => buffer.release(),
+      whenProvided: (callback) => {
+        buffers.exhausted++;
+        buffers.whenProvided(callback);
+      },
+    }, o);
+  }
+
+  /**
+   * Ticks: a timer that goes on (6.4).
+   *
+   * @param ms milliseconds between ticks, more than 0
+   * @returns the number of each tick, from 1
+   */
+  timeoutMultishot(ms: number, o?: TicksOptions): Multishot<number> {
+    checkMilliseconds(ms, "ms");
+    if (ms === 0) throw new RangeError("ms must be more than 0: it would tick without end");
+    const count = o?.count ?? 0;
+    checkU32(count, "count");
+    const flags = IORING_TIMEOUT.MULTISHOT | clockFlag(o?.clock);
+    let ticks = 0;
+    const start = (extra: Extra) => {
+      const scratch = writeTimespec(ms);
+      return this.start({ op: "timeout", scratch, extra }, o, (words, at) => {
+        prepTimeout(words, at, scratch.address, count === 0 ? 0 : count - ticks, flags);
+      });
+    };
+    const isValue = (errno: number) => errno === ETIME;
+    return new Multishot(this.engine, { start, values: () => [++ticks], isValue }, o);
+  }
+
+  // Once, into a buffer that the kernel chooses
+
+  /**
+   * Receives once into a buffer of a group, chosen when something has come.
+   *
+   * @param flags MSG flags
+   * @returns the buffer, to be released; undefined when the other side has ended its sending
+   * @throws {UringError} (rejects) ENOBUFS when all buffers are lent
+   */
+  recvSelect(
+    fd: number,
+    buffers: BufferRing,
+    flags: number = 0,
+    o?: SelectOptions,
+  ): Promise<BorrowedBuffer | undefined> {
+    checkFd(fd);
+    checkBuffers(buffers);
+    checkFlags(flags, "flags");
+    return this.#chosen(IORING_OP.RECV, "recv", fd, buffers, 0, flags, o);
+  }
+
+  /**
+   * Reads once into a buffer of a group, chosen when there is something to read.
+   *
+   * @param offset in bytes; left out or `"current"`: the file's position, which moves
+   * @returns the buffer, to be released; undefined at the end of the file
+   * @throws {UringError} (rejects) ENOBUFS when all buffers are lent
+   */
+  readSelect(fd: number, buffers: BufferRing, offset?: Offset, o?: OpOptions): Promise<BorrowedBuffer | undefined> {
+    checkFd(fd);
+    checkBuffers(buffers);
+    return this.#chosen(IORING_OP.READ, "read", fd, buffers, toOffset(offset), 0, o);
+  }
+
+  #chosen(
+    code: number,
+    op: string,
+    fd: number,
+    buffers: BufferRing,
+    offset: number | bigint,
+    opFlags: number,
+    o: SelectOptions | undefined,
+  ): Promise<BorrowedBuffer | undefined> {
+    let flags = 0;
+    const extra: Extra = {
+      last: (res, cqeFlags) => {
+        flags = cqeFlags;
+        if (res < 0) buffers.take(0, flags);
+        return res;
+      },
+      decode: (res) => buffers.take(res, flags)[0],
+    };
+    return this.start({ op, fd, home: buffers.home, extra }, o, (words, at) => {
+      prepRw(words, at, code, fd, 0, buffers.size, offset);
+      words[at + 7] = opFlags;
+      if (o?.pollFirst) words[at]! |= IORING_RECVSEND.POLL_FIRST << 16;
+      select(words, at, buffers);
+    });
+  }
+
+  /**
+   * Sends what a manual BufferRing holds, buffer after buffer, in one operation (6.10).
+   *
+   * @param buffers a ring made with `manual: true`, with buffers that were provided
+   * @param flags MSG flags; MSG_NOSIGNAL is the kernel's own here
+   * @returns how many bytes were sent; the buffers that they came from are idle again
+   */
+  sendBundle(fd: number, buffers: BufferRing, flags: number = 0, o?: OpOptions): Promise<number> {
+    this.#needBundles();
+    checkFd(fd);
+    checkBuffers(buffers);
+    checkFlags(flags, "flags");
+    if (!buffers.manual) throw new TypeError("buffers must be a BufferRing made with { manual: true }");
+    const extra: Extra = {
+      last: (res, flags) => {
+        buffers.sent(res, flags);
+        return res;
+      },
+    };
+    return this.start({ op: "send", fd, home: buffers.home, extra }, o, (words, at) => {
+      prepSendBundle(words, at, fd, 0, flags);
+      select(words, at, buffers);
+    });
+  }
+
+  #needBundles(): void {
+    if ((this.engine.core.features & IORING_FEAT.RECVSEND_BUNDLE) !== 0) return;
+    throw new UnsupportedError("bundles of buffers", "Linux 6.10", kernelRelease());
+  }
+
+  /**
+   * Cancels operations in flight, as before; a multishot operation, too: its iteration then throws ECANCELED.
+   *
+   * @param target a promise of this ring's; what a multishot method gave; `{ fd }`; `{ op }`; or `"all"`
+   * @returns how many operations were found
+   */
+  // deno-lint-ignore no-explicit-any -- whatever its values are
+  override cancel(target: CancelTarget | Multishot<any>, o?: CancelOptions): Promise<number> {
+    if (!(target instanceof Multishot)) return super.cancel(target, o);
+    const { operation } = target;
+    return operation === undefined ? Promise.resolve(0) : super.cancel(operation, o);
+  }
+
+  // What a BufferRing asks of its ring
+
+  /** @internal */
+  addBufferRing(
+    buffers: BufferRing,
+    address: number,
+    entries: number,
+    group: number | undefined,
+    flags: number,
+  ): number {
+    return this.#groups.add(buffers, address, entries, group, flags);
+  }
+
+  /** @internal */
+  removeBufferRing(buffers: BufferRing): void {
+    this.#groups.remove(buffers);
+  }
+
+  /** @internal */
+  bufferRingHead(group: number): number {
+    return this.#groups.head(group);
+  }
+}
+
+function ignore(): void {}
+
+function checkBuffers(buffers: BufferRing): void {
+  if (!(buffers instanceof BufferRing)) throw new TypeError(`buffers must be a BufferRing, not ${shown(buffers)}`);
+  if (buffers.closed) throw new TypeError("buffers is closed: make another BufferRing");
+}
+
+/** The kernel chooses a buffer of this group. */
+function select(words: Int32Array, at: number, buffers: BufferRing): void {
+  words[at]! |= IOSQE.BUFFER_SELECT << 8;
+  sqeSetBufGroup(words, at, buffers.group);
+}
+
+/** A msghdr without memory of its own: name and control messages go into the chosen buffer. */
+function msghdr(nameLength: number, controlLength: number): Scratch {
+  const scratch = takeScratch(MSGHDR_SIZE);
+  scratch.bytes.fill(0, 0, MSGHDR_SIZE);
+  scratch.view.setUint32(MSG_NAMELEN, nameLength, true);
+  scratch.view.setUint32(MSG_CONTROLLEN, controlLength, true);
+  return scratch;
+}
+
+/** Takes a buffer apart: struct io_uring_recvmsg_out, name, control messages, what was sent. */
+function received(buffer: BorrowedBuffer, nameLength: number, controlLength: number): ReceivedMessage {
+  const { bytes } = buffer;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const control = RECVMSG_OUT_SIZE + nameLength;
+  const payload = control + controlLength;
+  const release = () => buffer.release();
+  return {
+    bytes: bytes.subarray(payload, payload + view.getUint32(8, true)),
+    name: bytes.subarray(RECVMSG_OUT_SIZE, RECVMSG_OUT_SIZE + Math.min(nameLength, view.getUint32(0, true))),
+    control: bytes.subarray(control, control + Math.min(controlLength, view.getUint32(4, true))),
+    flags: view.getUint32(12, true),
+    release,
+    [Symbol.dispose]: release,
+  };
+}

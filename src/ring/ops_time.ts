@@ -4,11 +4,13 @@
  * @module
  */
 
-import { IORING_ASYNC_CANCEL, IORING_TIMEOUT, IOSQE } from "../abi/constants.ts";
+import { IORING_ASYNC_CANCEL, IORING_POLL, IORING_TIMEOUT, IOSQE } from "../abi/constants.ts";
 import {
   prepCancel,
   prepCancelFd,
   prepPollAdd,
+  prepPollRemove,
+  prepPollUpdate,
   prepTimeout,
   prepTimeoutRemove,
   prepTimeoutUpdate,
@@ -58,6 +60,38 @@ export class TimeOps extends FileOps {
   }
 
   /**
+   * Ends a poll; its promise rejects with ECANCELED.
+   *
+   * @param target the promise that `pollAdd()` gave
+   * @returns how many were found: 1, or 0 when it had ended already
+   */
+  pollRemove(target: Promise<unknown>, o?: OpOptions): Promise<number> {
+    checkTarget(target, "pollAdd");
+    const userData = this.#userDataOf(target);
+    if (userData === undefined) return Promise.resolve(0);
+    const promise = this.start({ op: "poll_remove" }, o, (words, at) => prepPollRemove(words, at, userData));
+    return this.#found(promise);
+  }
+
+  /**
+   * Changes what a poll waits for; its own promise goes on. Since Linux 5.13.
+   *
+   * @param target the promise that `pollAdd()` gave
+   * @param mask POLL bits, in place of those that it had
+   * @returns how many were found: 1, or 0 when it had ended already
+   */
+  pollUpdate(target: Promise<unknown>, mask: number, o?: OpOptions): Promise<number> {
+    checkTarget(target, "pollAdd");
+    checkU32(mask, "mask");
+    const userData = this.#userDataOf(target);
+    if (userData === undefined) return Promise.resolve(0);
+    const promise = this.start({ op: "poll_remove" }, o, (words, at) => {
+      prepPollUpdate(words, at, userData, 0, mask, IORING_POLL.UPDATE_EVENTS);
+    });
+    return this.#found(promise);
+  }
+
+  /**
    * Waits for a time, or for a number of other completions.
    *
    * @param ms milliseconds, fractions allowed
@@ -85,7 +119,7 @@ export class TimeOps extends FileOps {
    * @returns how many were found: 1, or 0 when it had ended already
    */
   timeoutRemove(target: Promise<unknown>, o?: OpOptions): Promise<number> {
-    checkTimeout(target);
+    checkTarget(target, "timeout");
     const userData = this.#userDataOf(target);
     if (userData === undefined) return Promise.resolve(0);
     const promise = this.start({ op: "timeout_remove" }, o, (words, at) => prepTimeoutRemove(words, at, userData, 0));
@@ -105,7 +139,7 @@ export class TimeOps extends FileOps {
     if ((o as TimeoutOptions | undefined)?.clock !== undefined) {
       throw new TypeError("clock can't be changed: a timeout keeps the one it has");
     }
-    checkTimeout(target);
+    checkTarget(target, "timeout");
     const flags = o?.absolute ? IORING_TIMEOUT.ABS : 0;
     const userData = this.#userDataOf(target);
     if (userData === undefined) return Promise.resolve(0);
@@ -162,6 +196,11 @@ export class TimeOps extends FileOps {
     return this.#accept(this.#accept(all ? promise : promise.then(() => 1), ENOENT, 0), EALREADY, 1);
   }
 
+  /** 1, or 0 for what had ended already, or was about to. */
+  #found(promise: Promise<number>): Promise<number> {
+    return this.#accept(this.#accept(promise.then(() => 1), ENOENT, 0), EALREADY, 0);
+  }
+
   #userDataOf(promise: Promise<unknown>): bigint | undefined {
     const slot = this.engine.slotOf(sources.get(promise) ?? promise);
     return slot < 0 ? undefined : this.engine.userData(slot);
@@ -173,7 +212,7 @@ export class TimeOps extends FileOps {
       if (error === refusal || error.errno === refusal) return answer;
       throw error;
     });
-    sources.set(accepted, promise);
+    follows(accepted, promise);
     this.engine.derived(accepted);
     return accepted;
   }
@@ -183,8 +222,8 @@ function isPromise(value: unknown): boolean {
   return typeof (value as Promise<unknown> | null | undefined)?.then === "function";
 }
 
-function checkTimeout(target: unknown): void {
-  if (!isPromise(target)) throw new TypeError(`target must be the promise that timeout() gave, not ${shown(target)}`);
+function checkTarget(target: unknown, method: string): void {
+  if (!isPromise(target)) throw new TypeError(`target must be the promise that ${method}() gave, not ${shown(target)}`);
 }
 
 /** What a timeout's own promise rejects with when its time has come: not to be mistaken for its limit's ETIME. */
@@ -197,7 +236,12 @@ function expired(errno: number): Error | undefined {
 /** The promise in the pending table behind one that was made from it. */
 const sources = new WeakMap<Promise<unknown>, Promise<unknown>>();
 
-function clockFlag(clock: TimeoutOptions["clock"]): number {
+/** Lets `promise` stand for the operation behind `source`, where it is to be cancelled. */
+export function follows(promise: Promise<unknown>, source: Promise<unknown>): void {
+  sources.set(promise, source);
+}
+
+export function clockFlag(clock: TimeoutOptions["clock"]): number {
   switch (clock) {
     case undefined:
     case "monotonic":

@@ -1,0 +1,86 @@
+/**
+ * Which buffer groups are registered with a ring.
+ *
+ * @module
+ */
+
+import { IORING_REGISTER, IOU_PBUF_RING } from "../abi/constants.ts";
+import type { BufferRing } from "../memory/buffer_ring.ts";
+import type { Engine } from "./engine.ts";
+import { RingClosedError, UnsupportedError, UringError } from "./errors.ts";
+import { kernelRelease } from "./probe.ts";
+
+const EEXIST = -17;
+const EINVAL = -22;
+const ENOMEM = -12;
+
+/** The buffer groups of one ring. */
+export class BufferGroups {
+  readonly #engine: Engine;
+  readonly #groups = new Map<number, BufferRing>();
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Registers places for buffers; gives the group's number. */
+  add(buffers: BufferRing, address: number, entries: number, asked: number | undefined, flags: number): number {
+    if (this.#engine.closed) throw new RingClosedError("BufferRing");
+    const group = asked ?? this.#firstFree();
+    // struct io_uring_buf_reg: ring_addr, ring_entries, bgid, flags.
+    const arg = new DataView(new ArrayBuffer(40));
+    arg.setBigUint64(0, BigInt(address), true);
+    arg.setUint32(8, entries, true);
+    arg.setUint16(12, group, true);
+    arg.setUint16(14, flags, true);
+    const rc = this.#engine.core.register(IORING_REGISTER.PBUF_RING, arg, 1);
+    if (rc < 0) throw refusal(rc, group, flags);
+    this.#groups.set(group, buffers);
+    // Its pages must outlive a Ring that was dropped with operations in flight.
+    this.#engine.holds.add(buffers);
+    return group;
+  }
+
+  /** Takes a registration back. Operations in flight hold the pages themselves. */
+  remove(buffers: BufferRing): void {
+    if (this.#groups.get(buffers.group) !== buffers) return;
+    this.#groups.delete(buffers.group);
+    if (this.#engine.core.closed) return;
+    const arg = new DataView(new ArrayBuffer(40));
+    arg.setUint16(12, buffers.group, true);
+    const rc = this.#engine.core.register(IORING_REGISTER.UNREGISTER_PBUF_RING, arg, 1);
+    if (rc < 0) throw new UringError(rc, "io_uring_register", { detail: `group ${buffers.group} stays registered` });
+    this.#engine.holds.delete(buffers);
+  }
+
+  /** The kernel's place in a group. */
+  head(group: number): number {
+    if (this.#engine.core.closed) throw new RingClosedError("head");
+    // struct io_uring_buf_status: buf_group, head.
+    const arg = new DataView(new ArrayBuffer(40));
+    arg.setUint32(0, group, true);
+    const rc = this.#engine.core.register(IORING_REGISTER.PBUF_STATUS, arg, 1);
+    if (rc === EINVAL) throw new UnsupportedError("the head of a buffer ring", "Linux 6.8", kernelRelease());
+    if (rc < 0) throw new UringError(rc, "io_uring_register");
+    return arg.getUint32(4, true);
+  }
+
+  #firstFree(): number {
+    for (let group = 0; group <= 0xffff; group++) {
+      if (!this.#groups.has(group)) return group;
+    }
+    throw new RangeError("all 65536 groups of the ring are in use: close a BufferRing");
+  }
+}
+
+function refusal(errno: number, group: number, flags: number): Error {
+  if (errno === EINVAL && (flags & IOU_PBUF_RING.INC) !== 0) {
+    return new UnsupportedError("incremental consumption of buffers", "Linux 6.12", kernelRelease());
+  }
+  const detail = errno === EEXIST
+    ? `group ${group} is registered already: give another number, or none`
+    : errno === ENOMEM
+    ? "no memory for it, or beyond `ulimit -l`: fewer or smaller buffers"
+    : undefined;
+  return new UringError(errno, "io_uring_register", { detail });
+}

@@ -1,0 +1,305 @@
+/**
+ * An operation that completes again and again, as an async iterator or through a callback.
+ *
+ * @module
+ */
+
+import { IORING_CQE_F } from "../abi/constants.ts";
+import { shown } from "./arguments.ts";
+import type { OpOptions } from "./base.ts";
+import type { Engine, Extra } from "./engine.ts";
+import type { UringError } from "./errors.ts";
+
+/** Options of every multishot operation. */
+export interface MultishotOptions<T> extends Omit<OpOptions, "timeout"> {
+  /** Takes each value as it comes, in place of iteration. What it throws ends the operation. */
+  readonly each?: (value: T) => void;
+  /**
+   * Values that may wait for a slow consumer, at least 1: with so many the operation is taken back, and begun anew
+   * once half of them are consumed. Default 1024.
+   */
+  readonly highWater?: number;
+}
+
+/** What a multishot operation is. */
+export interface Shots<T> {
+  /** Stages it. What it throws is an argument's fault. */
+  readonly start: (extra: Extra) => Promise<number>;
+  /** Turns one completion into values. */
+  readonly values: (res: number, flags: number) => readonly T[];
+  /** Whether a result that is no error says that nothing more comes: a recv's 0. */
+  readonly isEnd?: (res: number) => boolean;
+  /** Whether an errno is a value, too: a timeout's ETIME. */
+  readonly isValue?: (errno: number) => boolean;
+  /** Takes what nobody consumed: closes an accepted socket, gives a buffer back. */
+  readonly discard?: (value: T) => void;
+  /** Calls back once the kernel has buffers again, after ENOBUFS. */
+  readonly whenProvided?: (callback: () => void) => void;
+}
+
+const DEFAULT_HIGH_WATER = 1024;
+const ECANCELED = -125;
+const ENOBUFS = -105;
+
+type State =
+  /** In the kernel. */
+  | "armed"
+  /** Being taken back, as the consumer is slow. */
+  | "pausing"
+  /** Not in the kernel, until the consumer has caught up, or buffers were given back. */
+  | "paused"
+  /** Being taken back, for good. */
+  | "stopping"
+  | "ended";
+
+/**
+ * A multishot operation under way. Iterate over it, once; leaving the loop ends it. It is begun anew by itself where
+ * the kernel ends it early, so that nothing is lost: after an overflow of the completion queue, say.
+ *
+ * Iteration ends when nothing more can come, and throws what the operation failed with.
+ */
+export class Multishot<T> implements AsyncIterableIterator<T> {
+  readonly #engine: Engine;
+  readonly #shots: Shots<T>;
+  readonly #each: ((value: T) => void) | undefined;
+  readonly #highWater: number;
+  #state: State = "paused";
+  #operation: Promise<number> | undefined;
+  /** Values that nobody took yet: from `#first` on. */
+  #queue: T[] = [];
+  #first = 0;
+  readonly #takers: { resolve: (result: IteratorResult<T, undefined>) => void; reject: (error: unknown) => void }[] =
+    [];
+  #error: unknown;
+  #failed = false;
+  readonly #ended: Promise<void>;
+  #settleEnded!: () => void;
+  #rejectEnded!: (error: unknown) => void;
+  /** How often it was begun, the first time included. */
+  #arms = 0;
+
+  /** @internal */
+  constructor(engine: Engine, shots: Shots<T>, options: MultishotOptions<T> | undefined) {
+    const { each, highWater = DEFAULT_HIGH_WATER } = options ?? {};
+    if (each !== undefined && typeof each !== "function") {
+      throw new TypeError(`each must be a function, not ${shown(each)}`);
+    }
+    if (typeof highWater !== "number" || !Number.isInteger(highWater) || highWater < 1) {
+      throw new RangeError(`highWater must be an integer of at least 1, not ${shown(highWater)}`);
+    }
+    if ((options as OpOptions | undefined)?.timeout !== undefined) {
+      throw new TypeError("timeout limits one completion, and this has many: use a signal");
+    }
+    if (engine.building) throw new TypeError("a multishot operation can't be part of a chain: it has no single end");
+    this.#engine = engine;
+    this.#shots = shots;
+    this.#each = each;
+    this.#highWater = highWater;
+    this.#ended = new Promise((resolve, reject) => {
+      this.#settleEnded = resolve;
+      this.#rejectEnded = reject;
+    });
+    // With a callback nobody else hears of a failure; an iterator throws it.
+    if (each === undefined) this.#ended.catch(ignore);
+    this.#arm();
+  }
+
+  /** Resolves when nothing more comes; rejects with what the operation failed with. */
+  get ended(): Promise<void> {
+    return this.#ended;
+  }
+
+  /** How often the operation was begun: once, and again after each pause, exhaustion or overflow. */
+  get arms(): number {
+    return this.#arms;
+  }
+
+  /** Values that wait to be taken. */
+  get waiting(): number {
+    return this.#queue.length - this.#first;
+  }
+
+  /** @internal The promise in the pending table; undefined while the kernel does not have it. */
+  get operation(): Promise<unknown> | undefined {
+    return this.#operation;
+  }
+
+  #arm(): void {
+    const operation = this.#shots.start({
+      more: (res, flags) => this.#take(res, flags),
+      last: (res, flags) => this.#takeLast(res, flags),
+    });
+    this.#arms++;
+    this.#state = "armed";
+    this.#operation = operation;
+    operation.then((res) => this.#completed(res), (error) => this.#refused(error));
+  }
+
+  // What the kernel tells. Called while completions are walked through: nothing here may throw.
+
+  #take(res: number, flags: number): void {
+    try {
+      for (const value of this.#shots.values(res, flags)) this.#give(value);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #takeLast(res: number, flags: number): number {
+    const isData = res >= 0 ? !this.#isEnd(res) : this.#shots.isValue?.(res) ?? false;
+    if (isData) this.#take(res, flags);
+    // A buffer may have been chosen for the end of the data, too.
+    else if ((flags & IORING_CQE_F.BUFFER) !== 0) {
+      for (const value of this.#shots.values(0, flags)) this.#shots.discard?.(value);
+    }
+    return res;
+  }
+
+  #isEnd(res: number): boolean {
+    return this.#shots.isEnd?.(res) ?? false;
+  }
+
+  #give(value: T): void {
+    if (this.#state === "stopping" || this.#state === "ended") {
+      this.#shots.discard?.(value);
+    } else if (this.#each !== undefined) {
+      this.#each(value);
+    } else if (this.#takers.length > 0) {
+      this.#takers.shift()!.resolve({ value, done: false });
+    } else {
+      this.#queue.push(value);
+      if (this.#state === "armed" && this.waiting >= this.#highWater) this.#takeBack("pausing");
+    }
+  }
+
+  // What its promise tells
+
+  #completed(res: number): void {
+    this.#operation = undefined;
+    if (this.#state === "stopping" || this.#isEnd(res)) this.#end();
+    else if (this.#state === "pausing") this.#paused();
+    else this.#again();
+  }
+
+  #refused(error: unknown): void {
+    this.#operation = undefined;
+    const { errno } = error as UringError;
+    if (this.#state === "stopping") return this.#end();
+    if (this.#state === "pausing" && errno === ECANCELED) return this.#paused();
+    if (errno !== undefined && this.#shots.isValue?.(errno)) return this.#end();
+    if (errno === ENOBUFS && this.#shots.whenProvided !== undefined) {
+      this.#state = "paused";
+      this.#shots.whenProvided(() => {
+        if (this.#state === "paused") this.#again();
+      });
+      return;
+    }
+    this.#error = error;
+    this.#failed = true;
+    this.#end();
+  }
+
+  #paused(): void {
+    this.#state = "paused";
+    this.#resume();
+  }
+
+  #resume(): void {
+    if (this.#state === "paused" && this.waiting <= this.#highWater / 2) this.#again();
+  }
+
+  #again(): void {
+    if (this.#engine.closed) return this.#end();
+    try {
+      this.#arm();
+    } catch (error) {
+      this.#fail(error);
+      this.#end();
+    }
+  }
+
+  /** A consumer's, or a decoder's, own failure. */
+  #fail(error: unknown): void {
+    if (!this.#failed) this.#error = error;
+    this.#failed = true;
+    if (this.#state === "armed" || this.#state === "pausing") this.#takeBack("stopping");
+  }
+
+  #takeBack(state: "pausing" | "stopping"): void {
+    const cancelled = this.#state === "pausing";
+    this.#state = state;
+    if (cancelled || this.#operation === undefined) return;
+    const slot = this.#engine.slotOf(this.#operation);
+    if (slot >= 0) this.#engine.cancelSlot(slot);
+  }
+
+  #end(): void {
+    if (this.#state === "ended") return;
+    this.#state = "ended";
+    if (this.#failed) this.#rejectEnded(this.#error);
+    else this.#settleEnded();
+    if (this.#takers.length === 0) return;
+    const [first, ...others] = this.#takers.splice(0);
+    if (this.#failed) {
+      this.#failed = false; // told once
+      first!.reject(this.#error);
+    } else {
+      first!.resolve(DONE);
+    }
+    for (const taker of others) taker.resolve(DONE);
+  }
+
+  // The iterator
+
+  /** The next value, in the order in which they came. */
+  next(): Promise<IteratorResult<T, undefined>> {
+    if (this.#each !== undefined) return Promise.reject(new TypeError("this operation gives its values to `each`"));
+    if (this.waiting > 0) {
+      const value = this.#queue[this.#first++]!;
+      if (this.#first === this.#queue.length || this.#first > 4096) {
+        this.#queue = this.#queue.slice(this.#first);
+        this.#first = 0;
+      }
+      if (this.#state === "paused") this.#resume();
+      return Promise.resolve({ value, done: false });
+    }
+    if (this.#state === "ended") {
+      if (!this.#failed) return Promise.resolve(DONE);
+      this.#failed = false; // told once
+      return Promise.reject(this.#error);
+    }
+    return new Promise((resolve, reject) => this.#takers.push({ resolve, reject }));
+  }
+
+  /** Ends the operation: resolves once the kernel has let go of it. What nobody took is given back. */
+  async return(): Promise<IteratorResult<T, undefined>> {
+    if (this.#state === "paused") this.#end();
+    else if (this.#state !== "ended") this.#takeBack("stopping");
+    const left = this.#queue.slice(this.#first);
+    this.#queue = [];
+    this.#first = 0;
+    for (const value of left) this.#shots.discard?.(value);
+    await this.#ended.catch(ignore);
+    return DONE;
+  }
+
+  /** Ends the operation, as {@linkcode return}, and rejects with `error`. */
+  async throw(error: unknown): Promise<IteratorResult<T, undefined>> {
+    await this.return();
+    throw error;
+  }
+
+  /** Itself. */
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** {@linkcode return}, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+}
+
+const DONE: IteratorReturnResult<undefined> = { value: undefined, done: true };
+
+function ignore(): void {}

@@ -1,0 +1,335 @@
+import { Buffer } from "node:buffer";
+import { createConnection, type Socket } from "node:net";
+import { describe, expect, test } from "vitest";
+import { type BorrowedBuffer, BufferRing, Ring, RingClosedError, UringError } from "../../mod.ts";
+import { failure, thrown } from "../support/failure.ts";
+import { TempFolder } from "../support/folder.ts";
+import { collectGarbage } from "../support/garbage.ts";
+import { closeFd, Listener } from "../support/listener.ts";
+import { Pipe } from "../support/pipe.ts";
+
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+/** Two ends of a stream: a descriptor of ours, and Node's socket. */
+async function connection(ring: Ring, folder: TempFolder): Promise<{ fd: number; peer: Socket } & AsyncDisposable> {
+  const path = `${folder.path}/socket`;
+  await using listener = await Listener.unix(path);
+  const accepted = ring.acceptMultishot(listener.fd);
+  const peer = createConnection(path);
+  const { value: fd } = await accepted.next();
+  await accepted.return();
+  return {
+    fd: fd!,
+    peer,
+    async [Symbol.asyncDispose]() {
+      peer.destroy();
+      if (!ring.closed) await ring.closeFd(fd!);
+      else closeFd(fd!);
+    },
+  };
+}
+
+describe("BufferRing", () => {
+  test("lends what the kernel has chosen, and takes it back", async () => {
+    await using ring = new Ring();
+    using buffers = new BufferRing({ ring, size: 64, count: 3 });
+    using pipe = new Pipe();
+    expect(buffers.available).toBe(3);
+    pipe.write("one");
+    const first = await ring.readSelect(pipe.readEnd, buffers);
+    pipe.write("two");
+    const second = await ring.readSelect(pipe.readEnd, buffers);
+    expect([text(first!.bytes), text(second!.bytes)]).toEqual(["one", "two"]);
+    expect(first!.id).not.toBe(second!.id);
+    expect(buffers.available).toBe(1);
+    first!.release();
+    first!.release();
+    expect(first!.released).toBe(true);
+    expect(buffers.available).toBe(2);
+    second![Symbol.dispose]();
+    expect(buffers.available).toBe(3);
+  });
+
+  test("with all lent, an operation fails and says which group is exhausted; it recovers", async () => {
+    await using ring = new Ring();
+    using buffers = new BufferRing({ ring, size: 64, count: 1, group: 7 });
+    using pipe = new Pipe();
+    pipe.write("a");
+    const lent = await ring.readSelect(pipe.readEnd, buffers);
+    pipe.write("b");
+    const error = await failure(ring.readSelect(pipe.readEnd, buffers), UringError);
+    expect(error.code).toBe("ENOBUFS");
+    lent!.release();
+    using next = await ring.readSelect(pipe.readEnd, buffers);
+    expect(text(next!.bytes)).toBe("b");
+  });
+
+  test("gives the end of a file as undefined, and keeps the buffer", async () => {
+    await using ring = new Ring();
+    using buffers = new BufferRing({ ring, size: 64, count: 2 });
+    using pipe = new Pipe();
+    pipe.closeWriteEnd();
+    expect(await ring.readSelect(pipe.readEnd, buffers)).toBeUndefined();
+    expect(buffers.available).toBe(2);
+  });
+
+  test("wraps around a thousand times without losing or doubling a buffer", async () => {
+    await using ring = new Ring();
+    using buffers = new BufferRing({ ring, size: 16, count: 5 });
+    using pipe = new Pipe();
+    for (let i = 0; i < 1000; i++) {
+      pipe.write(`${i}`);
+      using buffer = await ring.readSelect(pipe.readEnd, buffers);
+      expect(text(buffer!.bytes)).toBe(`${i}`);
+    }
+    expect(buffers.available).toBe(5);
+  });
+
+  test("many groups live beside one another", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const groups = Array.from({ length: 40 }, (_, i) => new BufferRing({ ring, size: 16 + i, count: 2 }));
+    expect(new Set(groups.map(({ group }) => group)).size).toBe(40);
+    for (const buffers of groups) {
+      pipe.write(`group ${buffers.group}`);
+      using buffer = await ring.readSelect(pipe.readEnd, buffers);
+      expect(text(buffer!.bytes)).toBe(`group ${buffers.group}`);
+    }
+    groups.forEach((buffers) => buffers.close());
+    using again = new BufferRing({ ring, size: 16, count: 1 });
+    expect(again.group).toBe(0);
+  });
+
+  test("tells the kernel's head, where the kernel does", async () => {
+    await using ring = new Ring();
+    using buffers = new BufferRing({ ring, size: 16, count: 4 });
+    using pipe = new Pipe();
+    pipe.write("x");
+    using _ = await ring.readSelect(pipe.readEnd, buffers);
+    expect([buffers.head(), buffers.tail]).toEqual([1, 4]);
+  });
+
+  test("is used up in pieces when incremental", async () => {
+    await using ring = new Ring();
+    using buffers = new BufferRing({ ring, size: 8, count: 2, incremental: true });
+    using pipe = new Pipe();
+    const lent: BorrowedBuffer[] = [];
+    for (const part of ["abc", "def", "gh"]) {
+      pipe.write(part);
+      lent.push((await ring.readSelect(pipe.readEnd, buffers))!);
+    }
+    expect(lent.map(({ bytes }) => text(bytes))).toEqual(["abc", "def", "gh"]);
+    expect(new Set(lent.map(({ id }) => id)).size).toBe(1);
+    expect(buffers.available).toBe(1);
+    lent[0]!.release();
+    lent[1]!.release();
+    expect(buffers.available).toBe(1);
+    lent[2]!.release();
+    expect(buffers.available).toBe(2);
+    for (let i = 0; i < 100; i++) {
+      pipe.write("12345");
+      using piece = (await ring.readSelect(pipe.readEnd, buffers))!;
+      expect("12345".startsWith(text(piece.bytes))).toBe(true);
+      let rest = 5 - piece.bytes.length;
+      while (rest > 0) {
+        using more = (await ring.readSelect(pipe.readEnd, buffers))!;
+        rest -= more.bytes.length;
+      }
+    }
+  });
+
+  test("refuses what can't be, before the kernel sees it", async () => {
+    await using ring = new Ring();
+    const make = (options: object) => new BufferRing({ ring, size: 16, count: 2, ...options });
+    expect(thrown(() => make({ size: 0 }), RangeError).message).toContain("size");
+    expect(thrown(() => make({ count: 32769 }), RangeError).message).toContain("32768");
+    expect(thrown(() => make({ count: 1.5 }), TypeError).message).toContain("count");
+    expect(thrown(() => make({ group: 65536 }), RangeError).message).toContain("group");
+    expect(thrown(() => make({ ring: {} }), TypeError).message).toContain("ring");
+    expect(thrown(() => make({ incremental: 1 }), TypeError).message).toContain("incremental");
+    using buffers = make({ group: 3 });
+    const twice = thrown(() => make({ group: 3 }), UringError);
+    expect(twice.code).toBe("EEXIST");
+    expect(twice.message).toContain("group 3");
+    expect(thrown(() => ring.recvSelect(0, {} as never), TypeError).message).toContain("BufferRing");
+    expect(thrown(() => buffers.acquire(), TypeError).message).toContain("manual");
+    buffers.close();
+    buffers.close();
+    expect(thrown(() => ring.recvSelect(0, buffers), TypeError).message).toContain("closed");
+    await ring.close();
+    expect(thrown(() => make({}), RingClosedError)).toBeInstanceOf(RingClosedError);
+  });
+
+  test("its memory may be transferred: operations go on into pages that stay, and say so", async () => {
+    await using ring = new Ring();
+    using buffers = new BufferRing({ ring, size: 16, count: 1 });
+    using pipe = new Pipe();
+    pipe.write("x");
+    const lent = (await ring.readSelect(pipe.readEnd, buffers))!;
+    const { buffer } = lent.bytes;
+    let moved: ArrayBuffer;
+    try {
+      moved = structuredClone(buffer, { transfer: [buffer] });
+    } catch {
+      return; // this runtime refuses
+    }
+    lent.release();
+    if (buffer.byteLength > 0) return; // this one copies
+    const pending = failure(ring.readSelect(pipe.readEnd, buffers), TypeError);
+    pipe.write("y");
+    expect((await pending).message).toContain("transferred");
+    expect(moved.byteLength).toBeGreaterThan(0);
+  });
+
+  test("dropped with a read in flight, it stays until the read has ended", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const pending = (() => ring.readSelect(pipe.readEnd, new BufferRing({ ring, size: 4096, count: 4 })))();
+    for (let i = 0; i < 5; i++) {
+      collectGarbage();
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    pipe.write("still here");
+    const buffer = (await pending)!;
+    expect(text(buffer.bytes)).toBe("still here");
+  });
+});
+
+describe("recvMultishot()", () => {
+  test("receives every byte in order, and ends with the other side's end", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    using buffers = new BufferRing({ ring, size: 1000, count: 8 });
+    await using pair = await connection(ring, folder);
+    const total = 500_000;
+    const sent = new Uint8Array(total).map((_, i) => i * 7 + (i >> 8));
+    pair.peer.end(sent);
+    const received = new Uint8Array(total);
+    let at = 0;
+    for await (using piece of ring.recvMultishot(pair.fd, buffers)) {
+      received.set(piece.bytes, at);
+      at += piece.bytes.length;
+    }
+    expect(at).toBe(total);
+    expect(Buffer.compare(received, sent)).toBe(0);
+    expect(buffers.available).toBe(8);
+  });
+
+  test("with all buffers lent it waits, and goes on when one comes back", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    using buffers = new BufferRing({ ring, size: 10, count: 2 });
+    await using pair = await connection(ring, folder);
+    await using pieces = ring.recvMultishot(pair.fd, buffers);
+    pair.peer.write("0123456789abcdefghijKLMNOPQRST");
+    const { value: first } = await pieces.next();
+    const { value: second } = await pieces.next();
+    const third = pieces.next();
+    await ring.timeout(20);
+    expect(buffers.exhausted).toBeGreaterThan(0);
+    expect([text(first!.bytes), text(second!.bytes)]).toEqual(["0123456789", "abcdefghij"]);
+    first!.release();
+    expect(text((await third).value!.bytes)).toBe("KLMNOPQRST");
+    second!.release();
+  });
+
+  test("bundles fill several buffers a completion, in order", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    using buffers = new BufferRing({ ring, size: 100, count: 32 });
+    await using pair = await connection(ring, folder);
+    const sent = new Uint8Array(20_000).map((_, i) => i * 13);
+    pair.peer.end(sent);
+    await ring.timeout(20);
+    const parts: number[] = [];
+    for await (using piece of ring.recvMultishot(pair.fd, buffers, 0, { bundle: true })) parts.push(...piece.bytes);
+    expect(Buffer.compare(new Uint8Array(parts), sent)).toBe(0);
+    expect(buffers.available).toBe(32);
+  });
+
+  test("bundles and incremental buffers together", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    using buffers = new BufferRing({ ring, size: 512, count: 8, incremental: true });
+    await using pair = await connection(ring, folder);
+    const sent = new Uint8Array(50_000).map((_, i) => i * 11 + (i >> 8));
+    void (async () => {
+      for (let at = 0; at < sent.length; at += 777) {
+        pair.peer.write(sent.subarray(at, at + 777));
+        await new Promise((resolve) => setTimeout(resolve, 0));
+      }
+      pair.peer.end();
+    })();
+    const parts: number[] = [];
+    for await (using piece of ring.recvMultishot(pair.fd, buffers, 0, { bundle: true })) parts.push(...piece.bytes);
+    expect(Buffer.compare(new Uint8Array(parts), sent)).toBe(0);
+    expect(buffers.available).toBe(8);
+  });
+
+  test("left early, it gives back what nobody took", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    using buffers = new BufferRing({ ring, size: 10, count: 4 });
+    await using pair = await connection(ring, folder);
+    pair.peer.write("0123456789abcdefghijKLMNOPQRST");
+    for await (using piece of ring.recvMultishot(pair.fd, buffers)) {
+      expect(piece.bytes.length).toBeGreaterThan(0);
+      break;
+    }
+    expect(buffers.available).toBe(4);
+    expect(ring.stats.inFlight).toBe(0);
+  });
+});
+
+describe("readMultishot()", () => {
+  test("reads a stream to its end, though there are fewer buffers than come", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    using buffers = new BufferRing({ ring, size: 32, count: 4 });
+    await using pair = await connection(ring, folder);
+    pair.peer.end("a".repeat(1000));
+    let all = "";
+    for await (using piece of ring.readMultishot(pair.fd, buffers)) all += text(piece.bytes);
+    expect(all).toBe("a".repeat(1000));
+    expect(buffers.exhausted).toBeGreaterThan(0);
+    expect(buffers.available).toBe(4);
+  });
+
+  test("refuses a regular file with the kernel's word for it", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    using buffers = new BufferRing({ ring, size: 32, count: 4 });
+    folder.write("file", "content");
+    const error = await failure(ring.readMultishot(folder.open("file"), buffers).next(), UringError);
+    expect(error.code).toBe("EBADFD");
+  });
+});
+
+describe("sendBundle()", () => {
+  test("sends what was provided, in order, and the buffers are idle again", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    using buffers = new BufferRing({ ring, size: 64, count: 4, manual: true });
+    await using pair = await connection(ring, folder);
+    let got = "";
+    pair.peer.setEncoding("utf8").on("data", (data) => got += data);
+    for (let round = 0; round < 10; round++) {
+      const parts = ["one ", "two ", "three "].map((part) => new TextEncoder().encode(part));
+      for (const part of parts) {
+        const bytes = buffers.acquire()!;
+        bytes.set(part);
+        buffers.provide(bytes.subarray(0, part.length));
+      }
+      expect(buffers.available).toBe(3);
+      expect(await ring.sendBundle(pair.fd, buffers)).toBe(14);
+      expect(buffers.available).toBe(0);
+    }
+    while (got.length < 140) await ring.timeout(1);
+    expect(got).toBe("one two three ".repeat(10));
+    const all = Array.from({ length: 5 }, () => buffers.acquire());
+    expect(all.map((bytes) => bytes === undefined)).toEqual([false, false, false, false, true]);
+    expect(thrown(() => buffers.provide(new Uint8Array(3)), TypeError).message).toContain("acquire()");
+    buffers.provide(all[0]!.subarray(0, 1));
+    expect(thrown(() => buffers.provide(all[0]!), TypeError).message).toContain("kernel");
+  });
+});

@@ -1,0 +1,238 @@
+import { createConnection, type Socket } from "node:net";
+import { describe, expect, test } from "vitest";
+import { type Multishot, POLL, Ring, UringError } from "../../mod.ts";
+import { failure, thrown } from "../support/failure.ts";
+import { TempFolder } from "../support/folder.ts";
+import { closeFd, Listener } from "../support/listener.ts";
+import { Pipe } from "../support/pipe.ts";
+
+async function take<T>(stream: Multishot<T>, count: number): Promise<T[]> {
+  const values: T[] = [];
+  while (values.length < count) {
+    const { value, done } = await stream.next();
+    if (done) break;
+    values.push(value);
+  }
+  return values;
+}
+
+async function clients(path: string, count: number): Promise<Socket[]> {
+  return await Promise.all(Array.from({ length: count }, () => {
+    return new Promise<Socket>((resolve, reject) => {
+      const socket = createConnection(path);
+      socket.once("connect", () => resolve(socket));
+      socket.once("error", reject);
+    });
+  }));
+}
+
+describe("pollMultishot()", () => {
+  test("tells each time, from one submission", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    await using polls = ring.pollMultishot(pipe.readEnd, POLL.IN);
+    await ring.nop();
+    const { submitted } = ring.stats;
+    for (let i = 0; i < 5; i++) {
+      pipe.write("x");
+      const [events] = await take(polls, 1);
+      expect(events! & POLL.IN).toBe(POLL.IN);
+      pipe.read();
+    }
+    expect(ring.stats.submitted).toBe(submitted);
+    expect(polls.arms).toBe(1);
+  });
+
+  test("gives its values to a callback, in the same turn in which they come", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const seen: number[] = [];
+    const polls = ring.pollMultishot(pipe.readEnd, POLL.IN, { each: (events) => seen.push(events) });
+    await ring.nop();
+    pipe.write("x");
+    ring.submitAndWait(1);
+    expect(seen).toHaveLength(1);
+    expect(await polls.next().catch((error) => error)).toBeInstanceOf(TypeError);
+    await polls.return();
+    await polls.ended;
+  });
+
+  test("what a callback throws ends it, and is what `ended` rejects with", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const polls = ring.pollMultishot(pipe.readEnd, POLL.IN, {
+      each: () => {
+        throw new Error("enough");
+      },
+    });
+    pipe.write("x");
+    const error = await failure(polls.ended, Error);
+    expect(error.message).toBe("enough");
+    expect(ring.stats.inFlight).toBe(0);
+    expect(await ring.nop()).toBe(0);
+  });
+
+  test("leaving a loop ends it, and the kernel has let go of it then", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    pipe.write("x");
+    for await (const _ of ring.pollMultishot(pipe.readEnd, POLL.IN)) break;
+    expect(ring.stats.inFlight).toBe(0);
+  });
+
+  test("a signal ends it with the signal's reason, after the values that came", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const abort = new AbortController();
+    const polls = ring.pollMultishot(pipe.readEnd, POLL.IN, { signal: abort.signal });
+    pipe.write("x");
+    await ring.nop();
+    abort.abort(new Error("no more"));
+    const seen: number[] = [];
+    const error = await failure(
+      (async () => {
+        for await (const events of polls) seen.push(events);
+      })(),
+      Error,
+    );
+    expect(error.message).toBe("no more");
+    expect(seen).toHaveLength(1);
+  });
+
+  test("is cancelled as any operation, and iteration throws ECANCELED", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const polls = ring.pollMultishot(pipe.readEnd, POLL.IN);
+    const next = failure(polls.next(), UringError);
+    expect(await ring.cancel(polls)).toBe(1);
+    expect((await next).code).toBe("ECANCELED");
+    expect(await polls.next()).toEqual({ value: undefined, done: true });
+    expect(await ring.cancel(polls)).toBe(0);
+  });
+
+  test("a callback may ask for so much that the queue overflows: no completion is lost or mistaken", async () => {
+    await using ring = new Ring({ entries: 4, cqEntries: 64 });
+    using pipe = new Pipe();
+    const nops: Promise<number>[] = [];
+    const polls = ring.pollMultishot(pipe.readEnd, POLL.IN, {
+      each: () => {
+        for (let i = 0; i < 50; i++) nops.push(ring.nop());
+      },
+    });
+    const before = Array.from({ length: 3 }, () => ring.nop());
+    pipe.write("x");
+    const after = Array.from({ length: 3 }, () => ring.nop());
+    await Promise.all([...before, ...after]);
+    while (nops.length === 0) await ring.nop();
+    expect(await Promise.all(nops)).toEqual(Array(50).fill(0));
+    expect(ring.stats.inFlight).toBe(1);
+    await polls.return();
+    expect(ring.stats.inFlight).toBe(0);
+  });
+
+  test("a slow consumer pauses it: what waits stays bounded, and all of it is told", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    await using polls = ring.pollMultishot(pipe.readEnd, POLL.IN, { highWater: 4 });
+    for (let i = 0; i < 40; i++) {
+      pipe.write("x");
+      await ring.nop();
+    }
+    expect(polls.waiting).toBeLessThan(8);
+    expect(ring.stats.inFlight).toBe(0);
+    await take(polls, polls.waiting);
+    await ring.nop();
+    expect(polls.arms).toBe(2);
+    expect(ring.stats.inFlight).toBe(1);
+    expect(await take(polls, 1)).toHaveLength(1);
+  });
+
+  test("refuses what can't be", async () => {
+    await using ring = new Ring();
+    expect(thrown(() => ring.pollMultishot(1.5, 1), TypeError).message).toContain("fd");
+    expect(thrown(() => ring.pollMultishot(0, -1), RangeError).message).toContain("mask");
+    expect(thrown(() => ring.pollMultishot(0, 1, { highWater: 0 }), RangeError).message).toContain("highWater");
+    expect(thrown(() => ring.pollMultishot(0, 1, { each: 3 as never }), TypeError).message).toContain("each");
+    expect(thrown(() => ring.pollMultishot(0, 1, { timeout: 3 } as never), TypeError).message).toContain("signal");
+    expect(thrown(() => ring.link((ring) => ring.pollMultishot(0, 1)), TypeError).message).toContain("chain");
+    expect(ring.stats.submitted).toBe(0);
+  });
+
+  test("closing the ring ends it, with an AbortError for who waits", async () => {
+    const ring = new Ring();
+    using pipe = new Pipe();
+    const polls = ring.pollMultishot(pipe.readEnd, POLL.IN);
+    const next = failure(polls.next(), Error);
+    await ring.nop();
+    await ring.close();
+    expect((await next).name).toBe("AbortError");
+    expect((await polls.next()).done).toBe(true);
+  });
+});
+
+describe("acceptMultishot()", () => {
+  test("accepts every connection, from one submission", async () => {
+    using folder = new TempFolder();
+    await using ring = new Ring();
+    await using listener = await Listener.unix(`${folder.path}/socket`);
+    await using connections = ring.acceptMultishot(listener.fd);
+    const sockets = await clients(`${folder.path}/socket`, 20);
+    const fds = await take(connections, 20);
+    expect(new Set(fds).size).toBe(20);
+    expect(connections.arms).toBe(1);
+    fds.forEach((fd) => closeFd(fd));
+    sockets.forEach((socket) => socket.destroy());
+  });
+
+  test("closes what nobody took", async () => {
+    using folder = new TempFolder();
+    await using ring = new Ring();
+    await using listener = await Listener.unix(`${folder.path}/socket`);
+    const connections = ring.acceptMultishot(listener.fd);
+    const sockets = await clients(`${folder.path}/socket`, 5);
+    const ends = sockets.map((socket) =>
+      new Promise<void>((resolve) => socket.resume().once("close", () => resolve()))
+    );
+    const [fd] = await take(connections, 1);
+    await connections.return();
+    await Promise.all(ends.slice(1));
+    closeFd(fd!);
+    await ends[0];
+  });
+
+  test("goes on after the completion queue has overflowed: no connection is lost", async () => {
+    using folder = new TempFolder();
+    await using ring = new Ring({ entries: 1, cqEntries: 2 });
+    await using listener = await Listener.unix(`${folder.path}/socket`);
+    await using connections = ring.acceptMultishot(listener.fd);
+    ring.submitAndWait(0);
+    const sockets = await clients(`${folder.path}/socket`, 30);
+    const fds = await take(connections, 30);
+    expect(new Set(fds).size).toBe(30);
+    fds.forEach((fd) => closeFd(fd));
+    sockets.forEach((socket) => socket.destroy());
+  });
+
+  test("rejects for what is no listening socket", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    expect((await failure(ring.acceptMultishot(pipe.readEnd).next(), UringError)).code).toBe("ENOTSOCK");
+    expect(thrown(() => ring.acceptMultishot(0, { slot: 3 as never }), TypeError).message).toContain("alloc");
+  });
+});
+
+describe("timeoutMultishot()", () => {
+  test("ticks as often as was asked for, then ends", async () => {
+    await using ring = new Ring();
+    const ticks: number[] = [];
+    for await (const tick of ring.timeoutMultishot(1, { count: 4 })) ticks.push(tick);
+    expect(ticks).toEqual([1, 2, 3, 4]);
+  });
+
+  test("without a count, ticks until it is left", async () => {
+    await using ring = new Ring();
+    for await (const tick of ring.timeoutMultishot(0.5)) if (tick === 10) break;
+    expect(ring.stats.inFlight).toBe(0);
+    expect(thrown(() => ring.timeoutMultishot(0), RangeError).message).toContain("ms");
+  });
+});
