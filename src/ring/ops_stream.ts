@@ -102,6 +102,7 @@ const MSG_CONTROLLEN = 40;
 const RECVMSG_OUT_SIZE = 16;
 
 const ETIME = -62;
+const EINVAL = -22;
 const SOCK_CLOEXEC = 0o2000000;
 
 /** Operations that complete again and again, and those that choose their buffer from a group. */
@@ -280,6 +281,7 @@ export class StreamOps extends SystemOps {
    *
    * @param ms milliseconds between ticks, more than 0
    * @returns the number of each tick, from 1
+   * @throws {UnsupportedError} (at iteration) before Linux 6.4
    */
   timeoutMultishot(ms: number, o?: TicksOptions): Multishot<number> {
     checkMilliseconds(ms, "ms");
@@ -290,7 +292,10 @@ export class StreamOps extends SystemOps {
     let ticks = 0;
     const start = (extra: Extra) => {
       const scratch = writeTimespec(ms);
-      return this.start({ op: "timeout", scratch, extra }, o, (words, at) => {
+      // No probe tells of this one: the kernel refuses a flag that it does not know.
+      const failed = (errno: number) =>
+        errno === EINVAL ? new UnsupportedError("a timer that goes on", "Linux 6.4", kernelRelease()) : undefined;
+      return this.start({ op: "timeout", scratch, extra: { ...extra, failed } }, o, (words, at) => {
         prepTimeout(words, at, scratch.address, count === 0 ? 0 : count - ticks, flags);
       });
     };
@@ -343,6 +348,7 @@ export class StreamOps extends SystemOps {
   ): Promise<BorrowedBuffer | undefined> {
     let flags = 0;
     const extra: Extra = {
+      group: buffers.group,
       last: (res, cqeFlags) => {
         flags = cqeFlags;
         if (res < 0) buffers.take(0, flags);
@@ -372,6 +378,7 @@ export class StreamOps extends SystemOps {
     checkFlags(flags, "flags");
     if (!buffers.manual) throw new TypeError("buffers must be a BufferRing made with { manual: true }");
     const extra: Extra = {
+      group: buffers.group,
       last: (res, flags) => {
         buffers.sent(res, flags);
         return res;

@@ -1,6 +1,7 @@
 /**
  * The long forms of the lifetime tests, in each runtime: a million wake-ups under forced garbage collection, workers and
- * processes that end in every way with work in flight. Bounded; `npm run soak -- [--wakeups N] [--ends N] [runtime…]`.
+ * processes that end in every way with work in flight, everything at once from a seed. Bounded;
+ * `npm run soak -- [--wakeups N] [--ends N] [--mixed SECONDS] [--seed N] [runtime…]`; 0 leaves a part out.
  *
  * The last line counts as `npm test`'s does. A child that hangs is killed and counts as failed.
  */
@@ -15,10 +16,14 @@ const { values, positionals } = parseArgs({
   options: {
     wakeups: { type: "string", default: "1000000" },
     ends: { type: "string", default: "200" },
+    mixed: { type: "string", default: "60" },
+    seed: { type: "string" },
   },
 });
-const wakeups = positive(values.wakeups, "--wakeups");
-const ends = positive(values.ends, "--ends");
+const wakeups = natural(values.wakeups, "--wakeups");
+const ends = natural(values.ends, "--ends");
+const mixedSeconds = natural(values.mixed, "--mixed");
+const seed = values.seed === undefined ? Date.now() % 1_000_000 : natural(values.seed, "--seed");
 const runtimes = (positionals.length > 0 ? positionals : ["deno", "bun", "node"]) as RuntimeName[];
 
 /** Growth of a process's memory that is noise: a heap's next size step. */
@@ -30,6 +35,18 @@ let passed = 0;
 let failed = 0;
 
 for (const name of runtimes) {
+  await check(name, `everything at once, seed ${seed}`, async () => {
+    const { end, stdout, stderr } = await child(
+      name,
+      "mixed",
+      [`${seed}`, `${mixedSeconds * 1000}`],
+      mixedSeconds + 60,
+    );
+    if (end !== 0) throw new Error(`ended with ${end}: ${stderr.slice(-1000)}`);
+    const { submitted, completed } = JSON.parse(stdout) as Record<string, number>;
+    if (submitted !== completed) throw new Error(`${submitted} submitted, ${completed} completed`);
+    return stdout.trim();
+  });
   await check(name, `${wakeups} wake-ups`, async () => {
     const { end, stdout, stderr } = await child(name, "wakeups", [String(wakeups)], wakeups / 1000 + 60);
     if (end !== 0) throw new Error(`ended with ${end}: ${stderr}`);
@@ -60,6 +77,7 @@ console.log(`${passed} passed, ${failed} failed, 0 skipped`);
 process.exitCode = failed === 0 ? 0 : 1;
 
 async function check(name: RuntimeName, what: string, run: () => Promise<string>): Promise<void> {
+  if (what.startsWith("0 ") || (mixedSeconds === 0 && what.startsWith("everything"))) return;
   const started = performance.now();
   const time = () => `${((performance.now() - started) / 1000).toFixed(1)} s`;
   try {
@@ -99,8 +117,8 @@ function child(name: RuntimeName, module: string, args: readonly string[], limit
   });
 }
 
-function positive(text: string, name: string): number {
+function natural(text: string, name: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new RangeError(`${name} must be a positive integer, not ${text}`);
+  if (!Number.isInteger(value) || value < 0) throw new RangeError(`${name} must be an integer from 0 on, not ${text}`);
   return value;
 }
