@@ -24,7 +24,7 @@ const TEST_PACKAGES = ["vite", "vitest"];
 /** npm's names of the architectures. @type {Record<string, string>} */
 const NPM_CPU = { x86_64: "x64", aarch64: "arm64" };
 /** Emulated code runs about fifteen times slower, with two processors for everything. */
-const GUEST_ENVIRONMENT = "URING_TIME_SCALE=8 URING_STALL_SECONDS=900";
+const GUEST_ENVIRONMENT = "URING_TIME_SCALE=8 URING_STALL_SECONDS=900 URING_GUEST=1";
 
 /** @typedef {import("./kernel_guest.mjs").GuestResult} GuestResult */
 /** @typedef {{ kernel: string, arch: string }} Machine */
