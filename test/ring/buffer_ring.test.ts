@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { createConnection, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
-import { type BorrowedBuffer, BufferRing, Ring, RingClosedError, UringError } from "../../mod.ts";
+import { AF, type BorrowedBuffer, BufferRing, MSG, Ring, RingClosedError, SOCK, UringError } from "../../mod.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
 import { collectGarbage } from "../support/garbage.ts";
@@ -331,5 +331,42 @@ describe("sendBundle()", () => {
     expect(thrown(() => buffers.provide(new Uint8Array(3)), TypeError).message).toContain("acquire()");
     buffers.provide(all[0]!.subarray(0, 1));
     expect(thrown(() => buffers.provide(all[0]!), TypeError).message).toContain("kernel");
+  });
+});
+
+describe("recvmsgMultishot()", () => {
+  test("gives each message with its sender, an empty one too", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    using buffers = new BufferRing({ ring, size: 400, count: 4 });
+    const paths = [folder.at("receiver"), folder.at("sender")];
+    const [receiver, sender] = await Promise.all(paths.map(async (path) => {
+      const fd = await ring.socket(AF.UNIX, SOCK.DGRAM);
+      await ring.bind(fd, { path });
+      return fd;
+    }));
+    await ring.connect(sender!, { path: paths[0]! });
+    const messages = ring.recvmsgMultishot(receiver!, buffers, 0, { nameLength: 110 });
+    const sent = ["one", "", "three".repeat(10), "x".repeat(1000)];
+    for (const message of sent) {
+      if (message === "") await ring.sendmsg(sender!, { buffers: [] });
+      else await ring.send(sender!, new TextEncoder().encode(message));
+    }
+    const seen: string[] = [];
+    for (let i = 0; i < sent.length; i++) {
+      using message = (await messages.next()).value!;
+      seen.push(text(message.bytes));
+      expect(text(message.name.subarray(2)).replace(/\0.*$/, "")).toBe(paths[1]);
+      expect((message.flags & MSG.TRUNC) !== 0).toBe(i === 3);
+    }
+    expect(seen.slice(0, 3)).toEqual(sent.slice(0, 3));
+    expect(sent[3]!.startsWith(seen[3]!)).toBe(true);
+    await messages.return();
+    expect(buffers.available).toBe(4);
+    expect(thrown(() => ring.recvmsgMultishot(receiver!, buffers, 0, { nameLength: 129 }), RangeError).message)
+      .toContain("nameLength");
+    expect(thrown(() => ring.recvmsgMultishot(receiver!, buffers, 0, { controlLength: 4000 }), RangeError).message)
+      .toContain("no room");
+    await Promise.all([receiver!, sender!].map((fd) => ring.closeFd(fd)));
   });
 });
