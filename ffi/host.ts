@@ -106,6 +106,28 @@ export function isRoot(): boolean {
   return nodeProcess().geteuid?.() === 0;
 }
 
+/**
+ * Writes to the standard error, at once: nothing is lost should the process end in the next moment.
+ *
+ * @internal
+ */
+export function writeError(text: string): void {
+  let bytes = new TextEncoder().encode(text);
+  while (bytes.length > 0) {
+    try {
+      bytes = bytes.subarray(
+        runtime === "deno"
+          ? Deno.stderr.writeSync(bytes)
+          : nodeProcess().getBuiltinModule("node:fs").writeSync(2, bytes),
+      );
+    } catch (error) {
+      // A pipe that does not block, and whose reader is behind. Everything else: nobody listens.
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}
+
 /** Tells the user of something that went wrong where no caller can be told. */
 export function warn(message: string, code: string): void {
   nodeProcess().emitWarning(message, { type: "UringWarning", code });

@@ -25,6 +25,11 @@ export interface Native {
   disarm(handle: number): number;
   /** `io_uring_register`. A handle of {@linkcode NO_RING} makes a call that needs no ring. */
   register(handle: number, opcode: number, arg: ArrayBufferView | null, count: number): number;
+  /**
+   * `IORING_REGISTER_RESIZE_RINGS`: takes ENTRIES, CQ_ENTRIES and FLAGS of `setup`, and writes there what came of them.
+   * Gives −EBUSY while something waits in the queues. After it, `attach` comes first.
+   */
+  resize(handle: number, setup: Uint32Array): number;
   /** The address of a view's first byte; 0 when it is detached. */
   address(view: ArrayBufferView): number;
   /** `bind(2)`: for kernels whose rings have no BIND. `length` bytes of `address` count. */
@@ -59,7 +64,7 @@ export type NapiDoor = Omit<Native, "runtime" | "source">;
 /** A handle for register calls that need no ring. */
 export const NO_RING = 0xffffffff;
 
-/** 32-bit words of the setup block; zig/src/ring.zig has the same numbers. */
+/** 32-bit words of the setup block; zig/src/setup.zig has the same numbers. */
 export const SETUP = {
   ENTRIES: 0,
   CQ_ENTRIES: 1,
@@ -68,19 +73,28 @@ export const SETUP = {
   SQ_THREAD_CPU: 4,
   SQ_THREAD_IDLE_MS: 5,
   WQ_FD: 6,
+  EXTRAS: 7,
   FD: 8,
   FEATURES: 9,
   GOT_FLAGS: 10,
   SQ_ENTRIES: 11,
   GOT_CQ_ENTRIES: 12,
-  WORDS: 16,
+  REGISTERED_INDEX: 13,
+  FAILED_AT: 14,
+  NOW_NS_LO: 16,
+  NOW_NS_HI: 17,
+  WORDS: 20,
 } as const;
+
+/** Bits of `SETUP.EXTRAS`, and of `SETUP.FAILED_AT` when one of them was refused. */
+export const EXTRA = { REGISTER_FD: 1, WAIT_REGION: 2 } as const;
 
 /** 32-bit words of the control block; zig/src/ring.zig has the same numbers. */
 export const CONTROL = {
   STAGED: 0,
   WAIT_COUNT: 1,
   FLAGS: 2,
+  MIN_WAIT_US: 3,
   TIMEOUT_NS_LO: 4,
   TIMEOUT_NS_HI: 5,
   LEFT: 8,
@@ -94,8 +108,8 @@ export const CONTROL = {
   WORDS: 64,
 } as const;
 
-/** Bits of `CONTROL.FLAGS`. */
-export const TURN = { TIMEOUT: 1, NO_REAP: 2, GET_EVENTS: 4 } as const;
+/** Bits of `CONTROL.FLAGS`. ABSOLUTE: the timeout is a time of the ring's clock, not a duration. */
+export const TURN = { TIMEOUT: 1, NO_REAP: 2, GET_EVENTS: 4, ABSOLUTE: 8 } as const;
 
 /** Bits of `CONTROL.STATE`. */
 export const STATE = { MORE: 1, TIMED_OUT: 2, BUSY: 4 } as const;

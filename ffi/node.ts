@@ -15,6 +15,7 @@ const FUNCTIONS = [
   "arm",
   "disarm",
   "register",
+  "resize",
   "address",
   "bind",
   "listen",

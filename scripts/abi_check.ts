@@ -456,10 +456,16 @@ function checkOp(name: string, op: Op): string[] {
 // What only a compiler can tell.
 
 /** The macros' prefixes of the groups in posix.ts; what is not here is the group's name and an underscore. */
-const PREFIXES: Readonly<Record<string, string>> = { POLL: "POLL", W: "W", O_x86_64: "O_", O_aarch64: "O_" };
+const PREFIXES: Readonly<Record<string, string>> = {
+  POLL: "POLL",
+  EPOLL: "EPOLL",
+  W: "W",
+  O_x86_64: "O_",
+  O_aarch64: "O_",
+};
 
 /** The C library's headers have these, the kernel's don't. */
-const OF_LIBC = ["AF", "SOCK", "MSG", "SHUT", "SPLICE_F"];
+const OF_LIBC = ["AF", "SOCK", "MSG", "SHUT", "SPLICE_F", "SOL", "SO", "SCM"];
 
 const KERNEL_INCLUDES = [
   "io_uring",
@@ -480,9 +486,12 @@ const KERNEL_INCLUDES = [
   "mman",
   "openat2",
   "poll",
+  "signal",
   "stat",
+  "tcp",
   "time",
   "time_types",
+  "udp",
   "uio",
   "un",
   "wait",

@@ -39,7 +39,7 @@ fn core(b: *std.Build, arch: []const u8) *std.Build.Step.InstallFile {
         "lazy",
     });
     compile.addFileArg(b.path("src/root.zig"));
-    for ([_][]const u8{ "abi", "sys", "ring", "waker", "table", "pages", "napi", "lifetime" }) |source| {
+    for ([_][]const u8{ "abi", "sys", "ring", "setup", "sq", "cq", "waker", "table", "pages", "napi", "lifetime" }) |source| {
         compile.addFileInput(b.path(b.fmt("src/{s}.zig", .{source})));
     }
     const binary = compile.addPrefixedOutputFileArg("-femit-bin=", name);

@@ -3,38 +3,43 @@
  *
  * @module
  */
-import * as groups from "./constants.ts";
+import { IORING_CQE_BUFFER_SHIFT, IORING_CQE_F, IOSQE } from "./constants.ts";
 import { ERRNO, type ErrnoName, errnoName, errnoText } from "./errno.ts";
-import { ANY_OP, type Cause, type Causes, type Circumstance, type Op, opOf, OPS, type SqeField } from "./ops.ts";
+import { flagsText, kindOf, member, opIn, signed, sqeText, type SqeWords } from "./explain_sqe.ts";
+import { ANY_OP } from "./ops/causes.ts";
+import type { Cause, Causes, Circumstance, Op } from "./ops/op.ts";
+import { type Register, registerTable } from "./ops/registers.ts";
+import { opNamed } from "./ops/table.ts";
+
+export type { SqeWords };
 
 /** What the caller knows beyond the SQE: it makes causes precise. */
 export interface ExplainContext {
   /** The file descriptor, or slot. */
-  readonly fd?: number;
+  readonly fd?: number | undefined;
   /** The path that was given. */
-  readonly path?: string;
-  /** The file is known to be open: then EBADF means that it is not open for this. */
-  readonly open?: boolean;
+  readonly path?: string | undefined;
+  /** The second path, of an op that takes two. */
+  readonly dest?: string | undefined;
+  /**
+   * The file is known to be open: then EBADF means that it is not open for this. `"unknown"`: nobody has looked, and
+   * both are to be named. Left out: it is taken for not open.
+   */
+  readonly open?: boolean | "unknown" | undefined;
   /** The buffer group. */
-  readonly group?: number;
-  /** The buffer group is known to exist: then ENOBUFS means that it is exhausted. */
-  readonly groupKnown?: boolean;
+  readonly group?: number | undefined;
+  /** The buffer group is known to exist: then ENOBUFS means that it is exhausted; false: that there is none. */
+  readonly groupKnown?: boolean | undefined;
   /** The registered buffer. */
-  readonly bufferIndex?: number;
+  readonly bufferIndex?: number | undefined;
+  /** The ring polls for completions (IORING_SETUP_IOPOLL). */
+  readonly iopoll?: boolean | undefined;
   /** IOSQE bits. */
-  readonly flags?: number;
+  readonly flags?: number | undefined;
   /** The length. */
-  readonly len?: number;
+  readonly len?: number | undefined;
   /** The offset. */
-  readonly offset?: number | bigint;
-}
-
-/** An SQE in memory that holds SQEs as 32-bit words. */
-export interface SqeWords {
-  /** The memory. */
-  readonly words: Int32Array;
-  /** The index of the SQE's first word. */
-  readonly at: number;
+  readonly offset?: number | bigint | undefined;
 }
 
 /** A CQE. */
@@ -47,194 +52,17 @@ export interface CqeFields {
   readonly flags: number;
 }
 
-const SKIP_AND_DRAIN = groups.IOSQE.CQE_SKIP_SUCCESS | groups.IOSQE.IO_DRAIN;
+const SKIP_AND_DRAIN = IOSQE.CQE_SKIP_SUCCESS | IOSQE.IO_DRAIN;
 
-const CURRENT_POSITION = 0xffffffffffffffffn;
-
-/** Members of an SQE: word, and how many of its bits from which one on; 64 is two words. */
-const MEMBERS: Readonly<Record<string, readonly [word: number, bits: 8 | 16 | 32 | 64, shift?: number]>> = {
-  fd: [1, 32],
-  off: [2, 64],
-  addr2: [2, 64],
-  cmd_op: [2, 32],
-  __pad1: [3, 32],
-  addr: [4, 64],
-  splice_off_in: [4, 64],
-  level: [4, 32],
-  optname: [5, 32],
-  len: [6, 32],
-  buf_index: [10, 16],
-  buf_group: [10, 16],
-  personality: [10, 16, 16],
-  file_index: [11, 32],
-  splice_fd_in: [11, 32],
-  zcrx_ifq_idx: [11, 32],
-  optlen: [11, 32],
-  addr_len: [11, 16],
-  addr3: [12, 64],
-  __pad2: [14, 64],
-  optval: [12, 64],
-};
-
-/** Word 7 has a name for each op. */
-const OP_FLAGS: readonly [number, 32] = [7, 32];
-
-function member({ words, at }: SqeWords, name: string): bigint {
-  const [word, bits, shift = 0] = MEMBERS[name] ?? OP_FLAGS;
-  const low = BigInt((words[at + word] ?? 0) >>> 0);
-  const high = bits === 64 ? BigInt((words[at + word + 1] ?? 0) >>> 0) << 32n : 0n;
-  return BigInt.asUintN(bits, (low | high) >> BigInt(shift));
-}
-
-function signed(value: bigint): number {
-  return Number(BigInt.asIntN(32, value));
-}
-
-/** The flags of open that are the same on both architectures: this module knows neither. */
-function openFlags(): [string, number][] {
-  return Object.entries(groups.O_x86_64).filter(([name, bit]) =>
-    groups.O_aarch64[name as keyof typeof groups.O_aarch64] === bit
-  );
-}
-
-/**
- * The constants that `flags(X)` or `enum(X)` names. Several sets are joined by commas; the first one's names are
- * short, the others' say which set they are of.
- */
-function namesOf(sets: string): [string, number][] {
-  return sets.split(",").flatMap((set, index): [string, number][] => {
-    if (set === "O") return openFlags();
-    const values = Object.entries((groups as unknown as Record<string, Record<string, number>>)[set] ?? {});
-    return index === 0 ? values : values.map(([name, bit]) => [`${set.replace("IORING_", "")}_${name}`, bit]);
-  });
-}
-
-function flagsText(sets: string, value: number): string {
-  const found: string[] = [];
-  let rest = value >>> 0;
-  for (const [name, bit] of namesOf(sets)) {
-    // Masks and combinations of several bits would hide what they are made of.
-    if (bit > 0 && (bit & (bit - 1)) === 0 && (rest & bit) !== 0) {
-      found.push(name);
-      rest = (rest & ~bit) >>> 0;
-    }
-  }
-  if (rest !== 0 || found.length === 0) found.push(`0x${rest.toString(16)}`);
-  return found.join("|");
-}
-
-function enumText(set: string, value: number): string {
-  for (const [name, number] of namesOf(set)) if (number === value) return name;
-  return `${value}`;
-}
-
-/** `lenOf(addr)` → `lenOf`, `addr`. */
-function parseKind(field: SqeField): { kind: string; of: string; label: string | undefined } {
-  const [spelled = "", label] = field.split(" ");
-  const open = spelled.indexOf("(");
-  return open < 0
-    ? { kind: spelled, of: "", label }
-    : { kind: spelled.slice(0, open), of: spelled.slice(open + 1, -1), label };
-}
-
-/** One member in words; undefined where it says nothing. */
-function memberText(sqe: SqeWords, name: string, field: SqeField, flags: number): string | undefined {
-  const { kind, of, label = name } = parseKind(field);
-  const value = member(sqe, name);
-  switch (kind) {
-    case "fd":
-      // A slot of its own is what is opened or closed there; then there is no file descriptor.
-      if (name === "fd" && value === 0n && sqe.words[sqe.at + 11] !== 0 && kindOf(sqe, "file_index") === "fileSlot") {
-        return undefined;
-      }
-      return name === "fd" && (flags & groups.IOSQE.FIXED_FILE) !== 0
-        ? `slot=${signed(value)}`
-        : `${label}=${signed(value)}`;
-    case "ringFd":
-      return `${label}=${signed(value)}`;
-    case "dirfd":
-      return signed(value) === groups.AT.FDCWD ? undefined : `${label}=${signed(value)}`;
-    case "fileOffset":
-      return `${label}=${value === CURRENT_POSITION ? "current" : value}`;
-    case "lenOf":
-      return of.startsWith("addr2") && value === 0n ? undefined : `${label}=${value}`;
-    case "flags":
-      return value === 0n ? undefined : `${label}=${flagsText(of, Number(value))}`;
-    case "enum":
-      return `${label}=${enumText(of, signed(value))}`;
-    case "targetUserData":
-      // Matched by file or op, not by user data.
-      if (value === 0n && opIn(sqe)?.code === groups.IORING_OP.ASYNC_CANCEL && sqe.words[sqe.at + 7] !== 0) {
-        return undefined;
-      }
-      return `${label}=${value}`;
-    case "bufIndex":
-      return value === 0n && !opIn(sqe)?.needs.some((name) => name.includes("BUFFERS"))
-        ? undefined
-        : `${label}=${value}`;
-    case "bufGroup":
-      return label !== name || (flags & groups.IOSQE.BUFFER_SELECT) !== 0 ? `group=${value}` : undefined;
-    case "fileSlot":
-      if (value === 0n) return undefined;
-      return `${label}=${value === 0xffffffffn ? "any" : value - 1n}`;
-    case "i32":
-      // -1 stands for "no file" where a file may be left out.
-      return value === 0n || (label === "fd" && signed(value) === -1) ? undefined : `${label}=${signed(value)}`;
-    case "u32":
-      if (label === "mode") return `mode=0o${value.toString(8)}`;
-      return value === 0n ? undefined : `${label}=${value}`;
-    case "u64":
-      return value === 0n ? undefined : `${label}=${value}`;
-    case "one":
-      return value === 1n ? undefined : `${name}=${value}(not 1)`;
-    case "zero":
-      // The kernel will refuse it: worth seeing.
-      return value === 0n ? undefined : `${name}=${value}(not 0)`;
-    default:
-      // Addresses tell a reader nothing.
-      return undefined;
-  }
-}
-
-function opIn({ words, at }: SqeWords): Op | undefined {
-  return opOf((words[at] ?? 0) & 0xff);
-}
-
-function kindOf(sqe: SqeWords, name: string): string {
-  const field = opIn(sqe)?.fields[name];
-  return field === undefined ? "" : parseKind(field).kind;
-}
-
-function explainSqe(sqe: SqeWords, path?: string): string {
-  const head = sqe.words[sqe.at] ?? 0;
-  const op = opIn(sqe);
-  const flags = (head >>> 8) & 0xff;
-  const ioprio = head >>> 16;
-  if (op === undefined) return `opcode ${head & 0xff}`;
-  const parts: string[] = [op.name];
-  for (const [name, field] of Object.entries(op.fields)) {
-    const text = memberText(sqe, name, field, flags);
-    if (text !== undefined) parts.push(text);
-    if (path !== undefined && parseKind(field).kind === "path" && (parseKind(field).label ?? "path") === "path") {
-      parts.push(`path=${JSON.stringify(path)}`);
-    }
-  }
-  if (ioprio !== 0) {
-    parts.push(`ioprio=${op.ioprio.startsWith("flags(") ? flagsText(op.ioprio.slice(6, -1), ioprio) : ioprio}`);
-  }
-  if (flags !== 0) parts.push(`sqe_flags=${flagsText("IOSQE", flags)}`);
-  return parts.join(" ");
+/** The flags of a CQE, with a blank before each; the high half is the buffer's number. */
+function cqeFlagsText(flags: number): string {
+  const rest = flags & 0xffff & ~IORING_CQE_F.BUFFER;
+  const buffer = (flags & IORING_CQE_F.BUFFER) === 0 ? "" : ` buffer=${flags >>> IORING_CQE_BUFFER_SHIFT}`;
+  return rest === 0 ? buffer : `${buffer} flags=${flagsText("IORING_CQE_F", rest)}`;
 }
 
 function explainCqe({ userData, res, flags }: CqeFields): string {
-  const parts = [`user_data=${userData}`, `res=${res}`];
-  let rest = flags & 0xffff;
-  if ((flags & groups.IORING_CQE_F.BUFFER) !== 0) {
-    parts.push(`buffer=${flags >>> groups.IORING_CQE_BUFFER_SHIFT}`);
-    rest &= ~groups.IORING_CQE_F.BUFFER;
-  }
-  if (rest !== 0) parts.push(`flags=${flagsText("IORING_CQE_F", rest)}`);
-  const text = parts.join(" ");
+  const text = `user_data=${userData} res=${res}${cqeFlagsText(flags)}`;
   return res < 0 ? `${text} → ${explainErrno(res)}` : text;
 }
 
@@ -256,18 +84,20 @@ function fill(template: string, values: Values): string {
     .replace(/ {2,}/g, " ").replace(/ ([,;]|$)/g, "$1");
 }
 
-function causeOf(errno: number, op: Op, context: ExplainContext, sqe?: SqeWords): { cause: Cause; values: Values } {
-  const name = errnoName(errno) as ErrnoName;
-  const flags = sqe === undefined ? context.flags ?? 0 : ((sqe.words[sqe.at] ?? 0) >>> 8) & 0xff;
+function circumstances(op: Op, flags: number, context: ExplainContext): Set<Circumstance> {
   const here = new Set<Circumstance>();
-  if ((flags & groups.IOSQE.FIXED_FILE) !== 0) here.add("fixedFile");
-  if ((flags & groups.IOSQE.BUFFER_SELECT) !== 0) {
-    here.add(op.flags.includes("BUFFER_SELECT") ? "bufferSelect" : "noSelect");
-  }
+  if ((flags & IOSQE.FIXED_FILE) !== 0) here.add(op.flags.includes("FIXED_FILE") ? "fixedFile" : "noFixedFile");
+  if ((flags & IOSQE.BUFFER_SELECT) !== 0) here.add(op.flags.includes("BUFFER_SELECT") ? "bufferSelect" : "noSelect");
   if ((flags & SKIP_AND_DRAIN) === SKIP_AND_DRAIN) here.add("skipAndDrain");
   if ((flags & ~0x7f) !== 0) here.add("unknownFlag");
   if (context.open === true) here.add("open");
-  if (context.groupKnown === true) here.add("groupKnown");
+  if (context.open === "unknown") here.add("perhapsOpen");
+  if (context.groupKnown !== undefined) here.add(context.groupKnown ? "groupKnown" : "noGroup");
+  if (context.iopoll === true) here.add("iopoll");
+  return here;
+}
+
+function valuesOf(op: Op, context: ExplainContext, sqe: SqeWords | undefined): Values {
   const values: Values = { op: op.name, since: op.since };
   const put = (key: string, value: number | bigint | string | undefined) => {
     if (value !== undefined) values[key] = `${value}`;
@@ -286,19 +116,75 @@ function causeOf(errno: number, op: Op, context: ExplainContext, sqe?: SqeWords)
   put("off", context.offset);
   put("buf_group", context.group);
   put("buf_index", context.bufferIndex);
+  return values;
+}
+
+function causeIn(errno: number, op: Op, context: ExplainContext, sqe?: SqeWords): Cause {
+  const name = errnoName(errno) as ErrnoName;
+  const flags = sqe === undefined ? context.flags ?? 0 : ((sqe.words[sqe.at] ?? 0) >>> 8) & 0xff;
+  const here = circumstances(op, flags, context);
   const special = (causes: Causes | undefined) => causes?.or?.find(({ when }) => here.has(when));
   const own = op.errno[name];
   const any = ANY_OP[name];
-  return { cause: special(own) ?? special(any) ?? own ?? any ?? { cause: errnoText(errno), fix: "" }, values };
+  const { cause, fix } = special(own) ?? special(any) ?? own ?? any ?? { cause: errnoText(errno), fix: "" };
+  const values = valuesOf(op, context, sqe);
+  return { cause: fill(cause, values), fix: fill(fix, values) };
 }
 
-function explainFor(errno: number, op: Op, context: ExplainContext, sqe?: SqeWords): string {
-  const { cause, values } = causeOf(errno, op, context, sqe);
-  return `${errnoName(errno)}: ${fill(cause.cause, values)}`;
+/** `REGISTER_BUFFERS`, with or without the kernel's prefix. */
+function registerNamed(name: string): Register | undefined {
+  const [, short] = /^(?:IORING_)?REGISTER_(\w+)$/i.exec(name) ?? [];
+  const table: Readonly<Record<string, Register>> = registerTable();
+  return short !== undefined && Object.hasOwn(table, short.toUpperCase()) ? table[short.toUpperCase()] : undefined;
 }
 
-function opNamed(name: string): Op | undefined {
-  return (OPS as Readonly<Record<string, Op>>)[name.toUpperCase()];
+/** Errors that any op of io_uring_register(2) can give. */
+const ANY_REGISTER: Readonly<Partial<Record<ErrnoName, Cause>>> = {
+  EACCES: { cause: "forbidden by the ring's restrictions", fix: "allow it before the ring is enabled" },
+  EBADF: { cause: "the ring is not open", fix: "open one, and close it last" },
+  EEXIST: { cause: "the ring belongs to another thread", fix: "call from the thread that opened it" },
+  EFAULT: { cause: "the argument is not memory of this process", fix: "check its address and size" },
+  EINVAL: { cause: "this kernel does not have it, or does not take these arguments", fix: "it needs Linux {since}" },
+};
+
+function causeOfRegister(errno: number, register: Register): Cause {
+  const name = errnoName(errno) as ErrnoName;
+  const { cause, fix } = register.errno[name] ?? ANY_REGISTER[name] ?? { cause: errnoText(errno), fix: "" };
+  return { cause, fix: fill(fix, { since: register.since }) };
+}
+
+/**
+ * Why an op gave an error, and what to do about it.
+ *
+ * @param errno negative or positive
+ * @param op the op's short name, such as `"READ"`; `"REGISTER_BUFFERS"` for one of io_uring_register(2); or an SQE
+ * @param context what else is known
+ * @returns cause and fix, half a sentence each; the fix is empty where there is nothing to say. Of an op that does not
+ * exist the errno's general text
+ *
+ * @example
+ * ```ts
+ * import { causeOf } from "@uring/uring/abi";
+ *
+ * const { cause, fix } = causeOf(-9, "READ", { fd: 3, open: true });
+ * console.assert(cause === "fd 3 is not open for reading" && fix === "open it with O_RDONLY or O_RDWR");
+ * ```
+ */
+export function causeOf(errno: number, op: string | SqeWords, context: ExplainContext = {}): Cause {
+  if (errno === 0) return { cause: "no error", fix: "" };
+  if (typeof op !== "string") {
+    const entry = opIn(op);
+    return entry === undefined ? { cause: errnoText(errno), fix: "" } : causeIn(errno, entry, context, op);
+  }
+  const entry = opNamed(op);
+  if (entry !== undefined) return causeIn(errno, entry, context);
+  const register = registerNamed(op);
+  return register === undefined ? { cause: errnoText(errno), fix: "" } : causeOfRegister(errno, register);
+}
+
+function resultText(sqe: SqeWords, res: number, context: ExplainContext): string {
+  if (res < 0) return `${errnoName(res)}: ${causeOf(res, sqe, context).cause}`;
+  return opIn(sqe)?.result === "events" && res !== 0 ? flagsText("POLL", res) : `${res}`;
 }
 
 function sqeIn(bytes: Uint8Array): SqeWords {
@@ -322,7 +208,7 @@ export function explain(errno: number): string;
  * What an error means to an op.
  *
  * @param errno negative or positive
- * @param op the op's short name, such as "READ"
+ * @param op the op's short name, such as `"READ"`; `"REGISTER_BUFFERS"` for one of io_uring_register(2)
  * @param context what else is known
  * @returns such as "EBADF: fd 9999 is not open"
  *
@@ -339,7 +225,7 @@ export function explain(errno: number, op: string, context?: ExplainContext): st
  * An SQE in words, and with a result what that result means.
  *
  * @param sqe its words, or its 64 (or 128) bytes
- * @param res the result of its completion
+ * @param result the result of its completion, or the completion
  * @param context what else is known
  * @returns such as "READ fd=9999 len=4096 offset=0 → EBADF: fd 9999 is not open"
  *
@@ -350,9 +236,14 @@ export function explain(errno: number, op: string, context?: ExplainContext): st
  * const words = new Int32Array(16);
  * prepRead(words, 0, 9999, 0, 4096, 0);
  * console.assert(explain({ words, at: 0 }) === "READ fd=9999 len=4096 offset=0");
+ * console.assert(explain({ words, at: 0 }, -9) === "READ fd=9999 len=4096 offset=0 → EBADF: fd 9999 is not open");
  * ```
  */
-export function explain(sqe: SqeWords | Uint8Array, res?: number, context?: ExplainContext): string;
+export function explain(
+  sqe: SqeWords | Uint8Array,
+  result?: number | Pick<CqeFields, "res" | "flags">,
+  context?: ExplainContext,
+): string;
 /**
  * A CQE in words.
  *
@@ -362,26 +253,24 @@ export function explain(sqe: SqeWords | Uint8Array, res?: number, context?: Expl
 export function explain(cqe: CqeFields): string;
 export function explain(
   what: number | SqeWords | Uint8Array | CqeFields,
-  more?: string | number,
+  more?: string | number | Pick<CqeFields, "res" | "flags">,
   context: ExplainContext = {},
 ): string {
   if (typeof what === "number") {
-    const op = typeof more === "string" ? opNamed(more) : undefined;
-    return op === undefined || what === 0 ? explainErrno(what) : explainFor(what, op, context);
+    if (typeof more !== "string" || what === 0) return explainErrno(what);
+    return `${errnoName(what)}: ${causeOf(what, more, context).cause}`;
   }
   if (what instanceof Uint8Array && what.length < 64) return explainCqe(cqeIn(what));
   if ("res" in what) return explainCqe(what);
   const sqe = what instanceof Uint8Array ? sqeIn(what) : what;
-  const text = explainSqe(sqe, context.path);
-  if (typeof more !== "number") return text;
-  if (more >= 0) return `${text} → ${more}`;
-  const op = opIn(sqe);
-  if (op === undefined) return `${text} → ${explainErrno(more)}`;
-  return `${text} → ${explainFor(more, op, context, sqe)}`;
+  const text = sqeText(sqe, context);
+  if (typeof more === "number") return `${text} → ${resultText(sqe, more, context)}`;
+  if (typeof more !== "object") return text;
+  return `${text} → ${resultText(sqe, more.res, context)}${cqeFlagsText(more.flags)}`;
 }
 
 /**
- * What to do about an error of an op.
+ * What to do about an error of an op: {@linkcode causeOf}'s second half.
  *
  * @param errno negative or positive
  * @param op the op's short name, or its SQE
@@ -396,11 +285,7 @@ export function explain(
  * ```
  */
 export function remedy(errno: number, op: string | SqeWords, context: ExplainContext = {}): string {
-  const sqe = typeof op === "string" ? undefined : op;
-  const entry = typeof op === "string" ? opNamed(op) : opIn(op);
-  if (entry === undefined || errno === 0) return "";
-  const { cause, values } = causeOf(errno, entry, context, sqe);
-  return fill(cause.fix, values);
+  return causeOf(errno, op, context).fix;
 }
 
 /**

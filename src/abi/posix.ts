@@ -424,6 +424,30 @@ export const EPOLL_CTL = {
   MOD: 3,
 } as const;
 
+/** Events of an epoll set. */
+export const EPOLL = {
+  /** Readable. */
+  IN: 0x1,
+  /** Urgent data. */
+  PRI: 0x2,
+  /** Writable. */
+  OUT: 0x4,
+  /** An error. Always reported. */
+  ERR: 0x8,
+  /** Hung up. Always reported. */
+  HUP: 0x10,
+  /** The peer will send no more. */
+  RDHUP: 0x2000,
+  /** Wake one of several epoll sets, not all. */
+  EXCLUSIVE: 0x10000000,
+  /** No suspend before the event is taken. */
+  WAKEUP: 0x20000000,
+  /** Report once, until EPOLL_CTL.MOD. */
+  ONESHOT: 0x40000000,
+  /** Report when it becomes ready, not as long as it is. */
+  ET: 0x80000000,
+} as const;
+
 /** Flags of SPLICE and TEE. */
 export const SPLICE_F = {
   /** Move pages; no effect today. */
@@ -456,6 +480,16 @@ export const AF = {
   INET: 2,
   /** IPv6. */
   INET6: 10,
+  /** The kernel itself. */
+  NETLINK: 16,
+  /** Packets of a network device. */
+  PACKET: 17,
+  /** The kernel's ciphers. */
+  ALG: 38,
+  /** Between a virtual machine and its host. */
+  VSOCK: 40,
+  /** Packets past the network stack. */
+  XDP: 44,
 } as const;
 
 /** Types of SOCKET, and the flags that may be added. */
@@ -466,9 +500,11 @@ export const SOCK = {
   DGRAM: 2,
   /** Raw packets. */
   RAW: 3,
+  /** Datagrams that arrive, in any order. */
+  RDM: 4,
   /** Datagrams in order, over a connection. */
   SEQPACKET: 5,
-  /** Do not block. io_uring then returns EAGAIN instead of waiting. */
+  /** Do not block. READ and WRITE then return EAGAIN; the socket ops wait all the same, but with MSG.DONTWAIT. */
   NONBLOCK: 0o4000,
   /** Close on exec. */
   CLOEXEC: 0o2000000,
@@ -518,6 +554,242 @@ export const SHUT = {
   RDWR: 2,
 } as const;
 
+/** Protocols of SOCKET, and levels of socket options. */
+export const IPPROTO = {
+  /** The type's own protocol; as a level, options of IPv4. */
+  IP: 0,
+  /** ICMP. */
+  ICMP: 1,
+  /** TCP. */
+  TCP: 6,
+  /** UDP. */
+  UDP: 17,
+  /** As a level, options of IPv6. */
+  IPV6: 41,
+  /** ICMP for IPv6. */
+  ICMPV6: 58,
+  /** SCTP. */
+  SCTP: 132,
+  /** UDP-Lite. */
+  UDPLITE: 136,
+  /** Whatever the packet says it is. */
+  RAW: 255,
+  /** TCP over several paths. */
+  MPTCP: 262,
+} as const;
+
+/** Levels of socket options and of control messages; for those of a protocol take IPPROTO. */
+export const SOL = {
+  /** The socket itself. */
+  SOCKET: 1,
+  /** Packets of a network device. */
+  PACKET: 263,
+  /** Netlink. */
+  NETLINK: 270,
+  /** TLS in the kernel. */
+  TLS: 282,
+} as const;
+
+/** Options of a socket at SOL.SOCKET. */
+export const SO = {
+  /** Record debugging information. */
+  DEBUG: 1,
+  /** Bind to an address that is in use, but for one that listens. */
+  REUSEADDR: 2,
+  /** The type, one of SOCK; can be read only. */
+  TYPE: 3,
+  /** The error that waits, which reading takes away. */
+  ERROR: 4,
+  /** Not through a gateway. */
+  DONTROUTE: 5,
+  /** Datagrams to broadcast addresses. */
+  BROADCAST: 6,
+  /** Bytes of the send buffer; the kernel doubles it. */
+  SNDBUF: 7,
+  /** Bytes of the receive buffer; the kernel doubles it. */
+  RCVBUF: 8,
+  /** Look now and then whether the peer is there. */
+  KEEPALIVE: 9,
+  /** Urgent data in its place in the stream. */
+  OOBINLINE: 10,
+  /** Priority of what is sent. */
+  PRIORITY: 12,
+  /** What closing does with unsent data: a struct linger. */
+  LINGER: 13,
+  /** Several sockets at one address. */
+  REUSEPORT: 15,
+  /** Receive the sender's credentials. */
+  PASSCRED: 16,
+  /** The peer's credentials; can be read only. */
+  PEERCRED: 17,
+  /** Bytes that make a socket readable. */
+  RCVLOWAT: 18,
+  /** Bind to a network device, by its name. */
+  BINDTODEVICE: 25,
+  /** A BPF program that chooses packets. */
+  ATTACH_FILTER: 26,
+  /** Takes it away. */
+  DETACH_FILTER: 27,
+  /** Whether it listens; can be read only. */
+  ACCEPTCONN: 30,
+  /** SNDBUF beyond the system's limit. */
+  SNDBUFFORCE: 32,
+  /** RCVBUF beyond the system's limit. */
+  RCVBUFFORCE: 33,
+  /** A mark on what is sent. */
+  MARK: 36,
+  /** The protocol, one of IPPROTO; can be read only. */
+  PROTOCOL: 38,
+  /** The family, one of AF; can be read only. */
+  DOMAIN: 39,
+  /** Receive the count of datagrams that were dropped. */
+  RXQ_OVFL: 40,
+  /** Where MSG.PEEK looks. */
+  PEEK_OFF: 42,
+  /** Microseconds of busy polling. */
+  BUSY_POLL: 46,
+  /** Bytes a second, at most. */
+  MAX_PACING_RATE: 47,
+  /** The CPU that packets come in on. */
+  INCOMING_CPU: 49,
+  /** The network queue that packets come in on. */
+  INCOMING_NAPI_ID: 56,
+  /** A number that no other socket has; can be read only. */
+  COOKIE: 57,
+  /** Sending without a copy, by MSG.ZEROCOPY. */
+  ZEROCOPY: 60,
+  /** Bind to a network device, by its number. */
+  BINDTOIFINDEX: 62,
+  /** Busy polling instead of interrupts. */
+  PREFER_BUSY_POLL: 69,
+  /** Packets of one round of busy polling. */
+  BUSY_POLL_BUDGET: 70,
+} as const;
+
+/** Types of control messages at SOL.SOCKET. */
+export const SCM = {
+  /** File descriptors. */
+  RIGHTS: 0x1,
+  /** A process's credentials. */
+  CREDENTIALS: 0x2,
+} as const;
+
+/** Options of TCP, at IPPROTO.TCP. */
+export const TCP = {
+  /** Send small pieces at once. */
+  NODELAY: 1,
+  /** Largest segment. */
+  MAXSEG: 2,
+  /** Send full segments only. */
+  CORK: 3,
+  /** Seconds of silence before the first keepalive. */
+  KEEPIDLE: 4,
+  /** Seconds between keepalives. */
+  KEEPINTVL: 5,
+  /** Unanswered keepalives that end a connection. */
+  KEEPCNT: 6,
+  /** Repeated SYNs. */
+  SYNCNT: 7,
+  /** Seconds in FIN-WAIT-2. */
+  LINGER2: 8,
+  /** Accept only when data has come; in seconds. */
+  DEFER_ACCEPT: 9,
+  /** Limit of the window. */
+  WINDOW_CLAMP: 10,
+  /** A struct tcp_info; can be read only. */
+  INFO: 11,
+  /** Acknowledge at once. */
+  QUICKACK: 12,
+  /** The congestion control, by name. */
+  CONGESTION: 13,
+  /** Milliseconds that sent data may stay unacknowledged. */
+  USER_TIMEOUT: 18,
+  /** Connections that may wait with data in their SYN. */
+  FASTOPEN: 23,
+  /** Unsent bytes beyond which a socket is not writable. */
+  NOTSENT_LOWAT: 25,
+  /** Data with the SYN of connect(2). */
+  FASTOPEN_CONNECT: 30,
+  /** A protocol on top, such as "tls". */
+  ULP: 31,
+  /** Receive the count of bytes that wait, as a control message. */
+  INQ: 36,
+} as const;
+
+/** Options of UDP, at IPPROTO.UDP. */
+export const UDP = {
+  /** Gather until it is taken away. */
+  CORK: 1,
+  /** Bytes of each datagram that a send is cut into. */
+  SEGMENT: 103,
+  /** Receive several datagrams as one. */
+  GRO: 104,
+} as const;
+
+/** Options and control messages of IPv4, at IPPROTO.IP. */
+export const IP = {
+  /** Type of service. */
+  TOS: 1,
+  /** Time to live. */
+  TTL: 2,
+  /** Receive the address and device that a datagram came in on. */
+  PKTINFO: 8,
+  /** Errors into the error queue. */
+  RECVERR: 11,
+  /** Receive the time to live. */
+  RECVTTL: 12,
+  /** Receive the type of service. */
+  RECVTOS: 13,
+  /** Bind to addresses that this machine does not have. */
+  FREEBIND: 15,
+  /** Addresses of others. */
+  TRANSPARENT: 19,
+  /** Take the port at connect(2). */
+  BIND_ADDRESS_NO_PORT: 24,
+  /** The device for multicasts. */
+  MULTICAST_IF: 32,
+  /** Time to live of multicasts. */
+  MULTICAST_TTL: 33,
+  /** Receive one's own multicasts. */
+  MULTICAST_LOOP: 34,
+  /** Join a multicast group. */
+  ADD_MEMBERSHIP: 35,
+  /** Leave it. */
+  DROP_MEMBERSHIP: 36,
+} as const;
+
+/** Options and control messages of IPv6, at IPPROTO.IPV6. */
+export const IPV6 = {
+  /** Hop limit. */
+  UNICAST_HOPS: 16,
+  /** The device for multicasts. */
+  MULTICAST_IF: 17,
+  /** Hop limit of multicasts. */
+  MULTICAST_HOPS: 18,
+  /** Receive one's own multicasts. */
+  MULTICAST_LOOP: 19,
+  /** Join a multicast group. */
+  ADD_MEMBERSHIP: 20,
+  /** Leave it. */
+  DROP_MEMBERSHIP: 21,
+  /** Errors into the error queue. */
+  RECVERR: 25,
+  /** No IPv4 through this socket. */
+  V6ONLY: 26,
+  /** Receive the address and device that a datagram came in on. */
+  RECVPKTINFO: 49,
+  /** That address and device. */
+  PKTINFO: 50,
+  /** Receive the hop limit. */
+  RECVHOPLIMIT: 51,
+  /** That hop limit. */
+  HOPLIMIT: 52,
+  /** Receive the traffic class. */
+  RECVTCLASS: 66,
+  /** The traffic class. */
+  TCLASS: 67,
+} as const;
+
 /** Flags of the FUTEX ops (`sqe->fd`). */
 export const FUTEX2 = {
   /** 8 bits; reserved. */
@@ -560,6 +832,22 @@ export const W = {
   CONTINUED: 0x8,
   /** Leave it to be waited for again. */
   NOWAIT: 0x1000000,
+} as const;
+
+/** What became of a child (`si_code` of SIGCHLD). */
+export const CLD = {
+  /** Exited by itself. */
+  EXITED: 1,
+  /** Killed by a signal. */
+  KILLED: 2,
+  /** Killed by a signal, and dumped core. */
+  DUMPED: 3,
+  /** Stopped for its tracer. */
+  TRAPPED: 4,
+  /** Stopped by a signal. */
+  STOPPED: 5,
+  /** Continued. */
+  CONTINUED: 6,
 } as const;
 
 /** Clocks of IORING_REGISTER_CLOCK. */

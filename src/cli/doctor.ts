@@ -6,8 +6,8 @@
 
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { IORING_FEAT, IORING_SETUP, Ring } from "../../mod.ts";
-import { OPS } from "../abi/mod.ts";
+import { IORING_SETUP, Ring } from "../../mod.ts";
+import { FLAGS, OPS, REGISTERS } from "../abi/mod.ts";
 import { core, denoPermissions, limits, security, sharedMemory, system } from "./doctor_system.ts";
 import { paint, wrap } from "./terminal.ts";
 
@@ -33,11 +33,34 @@ export interface Section {
   readonly findings: readonly Finding[];
 }
 
+/** Something that this kernel lacks. */
+export interface Missing {
+  readonly name: string;
+  /** The Linux that brought it; distributions backport. */
+  readonly since: string;
+}
+
+/** What this kernel has of something, and what not. */
+export interface Has {
+  readonly supported: readonly string[];
+  readonly missing: readonly Missing[];
+}
+
+/** What this kernel has of io_uring; null where it does not tell (before 6.18). */
+export interface KernelHas {
+  readonly ops: Has;
+  readonly registers: Has | null;
+  readonly setupFlags: Has | null;
+  readonly features: Has;
+}
+
 /** The whole examination. */
 export interface Diagnosis {
   /** Whether io_uring works here. */
   readonly ok: boolean;
   readonly sections: readonly Section[];
+  /** The same by name, for programs; only where a ring could be opened. */
+  readonly kernel?: KernelHas;
 }
 
 /**
@@ -76,83 +99,85 @@ export async function diagnose(): Promise<Diagnosis> {
     { title: "System", findings: system() },
     { title: "io_uring", findings: [works, ...security(support.ok)] },
   ];
-  if (support.ok) sections.push(...await kernel());
+  const found = support.ok ? await kernel() : undefined;
+  sections.push(...found?.sections ?? []);
   sections.push({ title: "Limits", findings: [...limits(), ...sharedMemory()] });
   // After the ring was opened, so that the core is mapped.
   sections.push({ title: "Library", findings: [...core(), ...denoPermissions()] });
   const ok = sections.every(({ findings }) => findings.every(({ state }) => state !== "bad"));
-  return { ok, sections };
+  return { ok, sections, ...(found?.has && { kernel: found.has }) };
 }
 
-/** Setup flags that a ring asks for by itself, and works without; with the Linux that brought them. */
-const PREFERRED = {
-  SUBMIT_ALL: "5.18",
-  SINGLE_ISSUER: "6.0",
-  DEFER_TASKRUN: "6.1",
-  NO_SQARRAY: "6.6",
-} as const;
+/** Setup flags that a ring asks for by itself, and works without. */
+const PREFERRED = ["SUBMIT_ALL", "SINGLE_ISSUER", "DEFER_TASKRUN", "NO_SQARRAY"] as const;
 
-/** Features, with the Linux that brought them. */
-const FEATURES: Readonly<Record<keyof typeof IORING_FEAT, string>> = {
-  SINGLE_MMAP: "5.4",
-  NODROP: "5.5",
-  SUBMIT_STABLE: "5.5",
-  RW_CUR_POS: "5.6",
-  CUR_PERSONALITY: "5.6",
-  FAST_POLL: "5.7",
-  POLL_32BITS: "5.9",
-  SQPOLL_NONFIXED: "5.11",
-  EXT_ARG: "5.11",
-  NATIVE_WORKERS: "5.12",
-  RSRC_TAGS: "5.13",
-  CQE_SKIP: "5.17",
-  LINKED_FILE: "5.17",
-  REG_REG_RING: "6.3",
-  RECVSEND_BUNDLE: "6.10",
-  MIN_TIMEOUT: "6.12",
-  RW_ATTR: "6.14",
-  NO_IOWAIT: "6.15",
-};
+/** What a description says of a name: the Linux that brought it. */
+type Described = Readonly<Record<string, { readonly since: string }>>;
 
-async function kernel(): Promise<Section[]> {
+async function kernel(): Promise<{ sections: Section[]; has?: KernelHas }> {
   let ring: Ring;
   try {
-    ring = new Ring();
+    ring = new Ring({ trace: false });
   } catch (error) {
-    return [{ title: "Ring", findings: [{ name: "opening one", state: "bad", value: messageOf(error) }] }];
+    return {
+      sections: [{ title: "Ring", findings: [{ name: "opening one", state: "bad", value: messageOf(error) }] }],
+    };
   }
   try {
-    return [{ title: "Ring", findings: setup(ring) }, { title: "Operations", findings: operations(ring) }];
+    const has = kernelHas(ring);
+    return { sections: [{ title: "Ring", findings: setup(ring) }, { title: "Kernel", findings: abilities(has) }], has };
+  } catch (error) {
+    return { sections: [{ title: "Kernel", findings: [{ name: "probe", state: "note", value: messageOf(error) }] }] };
   } finally {
     await ring.close();
   }
 }
 
+/** What the kernel has, of all that there is. */
+function kernelHas(ring: Ring): KernelHas {
+  const probe = ring.probe();
+  const known = probe.registers >= 0;
+  return {
+    ops: compare(OPS, probe.ops),
+    registers: known ? compare(REGISTERS, probe.registerOps) : null,
+    setupFlags: known ? compare(FLAGS["IORING_SETUP"]!, probe.setupFlags) : null,
+    features: compare(FLAGS["IORING_FEAT"]!, probe.features),
+  };
+}
+
+function compare(described: Described, names: readonly string[]): Has {
+  const missing = Object.keys(described).filter((name) => !names.includes(name))
+    .map((name) => ({ name, since: described[name]!.since }));
+  return { supported: names, missing };
+}
+
 function setup(ring: Ring): Finding[] {
-  const flags = flagsIn(IORING_SETUP, ring.setupFlags);
-  const features = flagsIn(IORING_FEAT, ring.features);
+  const flags = Object.entries(IORING_SETUP).filter(([, bit]) => (ring.setupFlags & bit) !== 0).map(([name]) => name);
+  const lacking = PREFERRED.filter((name) => !flags.includes(name))
+    .map((name) => ({ name, since: FLAGS["IORING_SETUP"]![name]!.since }));
   return [
     { name: "size", state: "ok", value: `${ring.entries} submissions, ${ring.cqEntries} completions` },
-    { name: "setup flags", state: "ok", value: flags.join(" ") },
-    ...missing("flags missing", Object.entries(PREFERRED).filter(([name]) => !flags.includes(name))),
-    { name: "features", state: "ok", value: features.join(" ") },
-    ...missing("features missing", Object.entries(FEATURES).filter(([name]) => !features.includes(name))),
+    { name: "its setup flags", state: "ok", value: flags.join(" ") },
+    ...missing("would be better", lacking),
   ];
 }
 
-function operations(ring: Ring): Finding[] {
-  const names = Object.keys(OPS) as (keyof typeof OPS)[];
-  let absent: typeof names;
-  try {
-    const probe = ring.probe();
-    absent = names.filter((name) => !probe.op(name).supported);
-  } catch (error) {
-    return [{ name: "supported", state: "note", value: messageOf(error) }];
-  }
-  const supported = names.filter((name) => !absent.includes(name));
+function abilities({ ops, registers, setupFlags, features }: KernelHas): Finding[] {
   return [
-    { name: "supported", state: "ok", value: `${supported.length} of ${names.length}: ${supported.join(" ")}` },
-    ...missing("missing", absent.map((name) => [name, OPS[name].since])),
+    ...has("operations", "operations missing", ops),
+    ...has("register ops", "registers missing", registers),
+    ...has("setup flags", "flags missing", setupFlags),
+    ...has("features", "features missing", features),
+  ];
+}
+
+function has(name: string, nameOfMissing: string, what: Has | null): Finding[] {
+  if (what === null) return [{ name, state: "ok", value: "Linux before 6.18 does not tell" }];
+  const { supported, missing: lacking } = what;
+  const all = supported.length + lacking.length;
+  return [
+    { name, state: "ok", value: `${supported.length} of ${all}: ${supported.join(" ")}` },
+    ...missing(nameOfMissing, lacking),
   ];
 }
 
@@ -160,14 +185,10 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-function missing(name: string, items: readonly (readonly [string, string])[]): Finding[] {
+function missing(name: string, items: readonly Missing[]): Finding[] {
   if (items.length === 0) return [];
-  const value = items.map(([what, since]) => `${what} (${since})`).join(" ");
+  const value = items.map(({ name, since }) => `${name} (${since})`).join(" ");
   return [{ name, state: "note", value, fix: "Linux of the version in brackets, or newer" }];
-}
-
-function flagsIn(names: Readonly<Record<string, number>>, bits: number): string[] {
-  return Object.keys(names).filter((name) => (bits & names[name]!) !== 0);
 }
 
 const MARKS = { ok: "✓", note: "!", bad: "✗" };

@@ -19,12 +19,15 @@ export class Home {
   readonly address: number;
   /** The buffer itself: JSC collects what nobody mentions. */
   readonly buffer: ArrayBufferLike;
+  /** All of it; of length 0 once it was detached. The length of a view is what every engine gives without a call. */
+  readonly whole: Uint8Array;
   /** The pages below it, where the library mapped them: they stay even if the buffer is transferred. */
   readonly region: Region | null;
 
   constructor(address: number, buffer: ArrayBufferLike, region: Region | null) {
     this.address = address;
     this.buffer = buffer;
+    this.whole = new Uint8Array(buffer);
     this.region = region;
   }
 }

@@ -46,6 +46,9 @@ const ECANCELED = -125;
 const EINTR = -4;
 const ETIME = -62;
 
+/** A JavaScript timer of more would end at once. */
+const MAX_TIMER_MS = 0x7fffffff;
+
 /** What an operation is, before it is staged. */
 export interface Operation {
   /** The op's name in lower case. */
@@ -54,6 +57,8 @@ export interface Operation {
   readonly home?: Home | null;
   readonly scratch?: Scratch | null;
   readonly extra?: Extra | null;
+  /** The kernel hands it to a worker thread, always. */
+  readonly worker?: boolean;
 }
 
 /** The base of `Ring`: not exported to users. */
@@ -124,7 +129,8 @@ export class RingBase {
       engine.stage(at, slot, flags, personality);
       return engine.promise<T>(slot);
     }
-    return this.#startLimited<T>(at, flags, { op, fd, home, scratch, extra }, options!);
+    const worker = operation.worker || (flags & IOSQE.ASYNC) !== 0;
+    return this.#startLimited<T>(at, flags, { op, fd, home, scratch, extra, worker }, options!);
   }
 
   /** An operation that a signal or a time limit can end. */
@@ -134,10 +140,20 @@ export class RingBase {
     const { signal, timeout, personality = 0 } = options;
     let limit: Promise<number> | undefined;
     const cancel = () => engine.cancelSlot(slot);
+    let late = false;
+    // Linux 6.18, at least, starts no LINK_TIMEOUT for what waits in a worker thread: this one ends it, too.
+    const timer = operation.worker && timeout !== undefined && timeout < MAX_TIMER_MS
+      ? setTimeout(() => {
+        late = true;
+        cancel();
+      }, timeout + 1)
+      : undefined;
+    timer?.unref();
     const slot = engine.slot(op, fd, home, scratch, {
       ...extra,
       ended: () => {
         signal?.removeEventListener("abort", cancel);
+        clearTimeout(timer);
         extra?.ended?.();
       },
     });
@@ -152,7 +168,7 @@ export class RingBase {
         const errno = (error as UringError).errno;
         if (errno !== ECANCELED && errno !== EINTR) return reject(error);
         if (signal?.aborted) return reject(signal.reason);
-        if (limit !== undefined && await limit === ETIME) {
+        if (limit !== undefined && (isExpiry(await limit) || late)) {
           return reject(new UringError(ETIME, op, { detail: `timed out after ${timeout} ms` }));
         }
         reject(error);
@@ -180,6 +196,11 @@ export class RingBase {
     engine.stage(at, limitSlot, flags, 0);
     return result;
   }
+}
+
+/** A LINK_TIMEOUT gives ETIME when it has ended its operation; for a futex and for a child, how many it has found. */
+function isExpiry(result: number): boolean {
+  return result === ETIME || result > 0;
 }
 
 function giveBack(scratch: Scratch | null, extra: Extra | null): void {

@@ -5,46 +5,72 @@
  * @module
  */
 
-import { IORING_SETUP } from "../abi/constants.ts";
+import { IORING_FEAT, IORING_REGISTER, IORING_SETUP } from "../abi/constants.ts";
+import { kernelRelease } from "../../ffi/host.ts";
 import { load } from "../../ffi/load.ts";
 import { CONTROL, type Native, SETUP, STATE, TURN } from "../../ffi/native.ts";
 import { checkMilliseconds } from "./arguments.ts";
-import { UringError } from "./errors.ts";
-import { type RingOptions, type SetupRequest, toRequest } from "./options.ts";
+import { UnsupportedError, UringError } from "./errors.ts";
+import { checkCqEntries, checkEntries, type RingOptions, toRequest } from "./options.ts";
+import { needRegister } from "./register_call.ts";
+import { extraError, resizeError, setupError } from "./setup_errors.ts";
 
 export { STATE, TURN };
 
 /** Milliseconds beyond this are no timeout in practice, and would not fit a timespec's nanoseconds. */
 const MAX_TIMEOUT_MS = 1e12;
 
+/** Limits of a wait. */
+export interface WaitLimits {
+  /** Milliseconds after which it ends. */
+  readonly timeout?: number | undefined;
+  /** Instead: when it ends, as `performance.now()` counts. */
+  readonly deadline?: number | undefined;
+  /** Milliseconds for which it gathers completions; after that any that is there ends it (6.12). */
+  readonly minWait?: number | undefined;
+}
+
+const now = performance.now.bind(performance);
+
 /** An open ring. Not safe against misuse: its callers are. */
 export class Core {
   readonly native: Native;
   readonly handle: number;
+  /** −1 with REGISTERED_FD_ONLY. */
   readonly fd: number;
+  /** The place of the ring among those that this thread registered; −1: none. */
+  readonly registeredIndex: number;
   readonly features: number;
   readonly setupFlags: number;
-  readonly entries: number;
-  readonly cqEntries: number;
   /** Words of an SQE: 16, or 32 with SQE128. */
   readonly sqeWords: number;
-  /** Words of a CQE: 4, or 8 with CQE32. */
+  /** Words of a CQE, or of a slot with CQE_MIXED: 4, or 8 with CQE32. */
   readonly cqeWords: number;
-  readonly control: Uint32Array;
-  /** SQEs on their way in, `count` of them. */
-  readonly sqes: Int32Array;
-  /** CQEs that the last turn brought. */
-  readonly cqes: Int32Array;
+  // These change when the ring is resized: who keeps one takes it anew after a resize.
+  entries: number;
+  cqEntries: number;
+  control!: Uint32Array;
+  /** SQEs on their way in, `count` of them. With SQE_MIXED slots: an SQE of 128 bytes takes two. */
+  sqes!: Int32Array;
+  /** CQEs that the last turn brought. With CQE_MIXED slots: one of 32 bytes takes two. None has CQE_F_SKIP. */
+  cqes!: Int32Array;
+  /** Places that may be staged at once; 0 while the ring is disabled. */
+  limit: number;
   /** Staged SQEs. */
   count = 0;
   closed = false;
   /** SQEs that the kernel has taken, and turns made. */
   submitted = 0;
   turns = 0;
+  /** Nanoseconds of CLOCK_MONOTONIC at the beginning of `performance.now()`, or some microseconds later. */
+  readonly #clockOffset: number;
+  /** Waits go by another clock than that: one that was registered. */
+  #ownClock = false;
 
   /**
    * @throws {TypeError} {RangeError} for options that can't be
    * @throws {UringError} when the kernel refuses
+   * @throws {UnsupportedError} when it lacks something beyond setup flags
    * @throws {LoadError} when the core can't be loaded
    */
   constructor(options: RingOptions) {
@@ -58,32 +84,114 @@ export class Core {
     setup[SETUP.SQ_THREAD_CPU] = request.sqThreadCpu;
     setup[SETUP.SQ_THREAD_IDLE_MS] = request.sqThreadIdle;
     setup[SETUP.WQ_FD] = request.wqFd;
+    setup[SETUP.EXTRAS] = request.extras;
+    const opened = now();
     const handle = native.open(setup);
-    if (handle < 0) throw setupError(handle, request);
+    if (handle < 0) {
+      const extra = setup[SETUP.FAILED_AT]!;
+      throw extra === 0 ? setupError(handle, request) : extraError(handle, extra);
+    }
     this.native = native;
     this.handle = handle;
-    this.fd = setup[SETUP.FD]!;
+    this.#clockOffset = setup[SETUP.NOW_NS_HI]! * 2 ** 32 + setup[SETUP.NOW_NS_LO]! - opened * 1e6;
+    this.fd = setup[SETUP.FD]! | 0;
+    this.registeredIndex = setup[SETUP.REGISTERED_INDEX]! | 0;
     this.features = setup[SETUP.FEATURES]!;
     this.setupFlags = setup[SETUP.GOT_FLAGS]!;
     this.entries = setup[SETUP.SQ_ENTRIES]!;
     this.cqEntries = setup[SETUP.GOT_CQ_ENTRIES]!;
     this.sqeWords = (this.setupFlags & IORING_SETUP.SQE128) !== 0 ? 32 : 16;
     this.cqeWords = (this.setupFlags & IORING_SETUP.CQE32) !== 0 ? 8 : 4;
-
-    // One buffer, and never handed out: the core keeps its address until the ring is closed.
-    const controlBytes = CONTROL.WORDS * 4;
-    const sqeBytes = this.entries * this.sqeWords * 4;
-    const cqeBytes = this.cqEntries * this.cqeWords * 4;
-    const memory = new ArrayBuffer(controlBytes + sqeBytes + cqeBytes);
-    this.control = new Uint32Array(memory, 0, CONTROL.WORDS);
-    this.sqes = new Int32Array(memory, controlBytes, sqeBytes / 4);
-    this.cqes = new Int32Array(memory, controlBytes + sqeBytes, cqeBytes / 4);
-    native.attach(handle, new Uint8Array(memory));
+    this.limit = (this.setupFlags & IORING_SETUP.R_DISABLED) !== 0 ? 0 : this.#fullLimit();
+    this.#attach(this.#staging(this.entries, this.cqEntries));
     const adopted = native.adopt(handle);
     if (adopted < 0) {
       native.close(handle, 0);
       throw new UringError(adopted, "io_uring_setup", { detail: "the end of this thread can't be watched" });
     }
+  }
+
+  /** Bytes for the control block, SQEs, CQEs: one buffer, and never handed out. */
+  #staging(entries: number, cqEntries: number): ArrayBuffer {
+    return new ArrayBuffer(4 * (CONTROL.WORDS + entries * this.sqeWords + cqEntries * this.cqeWords));
+  }
+
+  /** Gives the core its staging memory: it keeps the address until the ring is closed, or resized. */
+  #attach(memory: ArrayBuffer): void {
+    const sqesAt = CONTROL.WORDS * 4;
+    const sqeCount = this.entries * this.sqeWords;
+    this.control = new Uint32Array(memory, 0, CONTROL.WORDS);
+    this.sqes = new Int32Array(memory, sqesAt, sqeCount);
+    this.cqes = new Int32Array(memory, sqesAt + sqeCount * 4, this.cqEntries * this.cqeWords);
+    this.native.attach(this.handle, new Uint8Array(memory));
+  }
+
+  /** With SQE_MIXED one place stays free: the last of the ring may have to be filled. */
+  #fullLimit(): number {
+    return (this.setupFlags & IORING_SETUP.SQE_MIXED) !== 0 ? this.entries - 1 : this.entries;
+  }
+
+  /** Whether it waits for {@linkcode enable}. */
+  get disabled(): boolean {
+    return this.limit === 0;
+  }
+
+  /** The error for what a disabled ring can't do. */
+  disabledError(what: string): UringError {
+    return new UringError(EBADFD, what, { detail: "the ring is disabled: it was opened so, call enable() first" });
+  }
+
+  /**
+   * Enables a ring that was opened with `disabled`. From now on it belongs to this thread.
+   *
+   * @throws {UringError} EBADFD when it is enabled already
+   */
+  enable(): void {
+    const rc = this.register(IORING_REGISTER.ENABLE_RINGS, null, 0);
+    if (rc < 0) throw new UringError(rc, "io_uring_register", { detail: "ENABLE_RINGS: the ring is enabled already" });
+  }
+
+  /**
+   * Gives the rings other sizes, while operations are in flight. What is staged stays so; completions that were not
+   * looked at must have been: `cqes` is other memory afterwards.
+   *
+   * @param entries 1 to 32768, and not less than are staged
+   * @param cqEntries `entries` to 65536; left out: twice `entries`
+   * @throws {TypeError} {RangeError} for sizes that can't be, and for a ring without DEFER_TASKRUN
+   * @throws {UnsupportedError} before Linux 6.13
+   * @throws {UringError} EBUSY while something waits in the queues, and when the kernel refuses
+   */
+  resize(entries: number, cqEntries?: number): void {
+    checkEntries(entries);
+    if (cqEntries !== undefined) checkCqEntries(cqEntries, entries);
+    if ((this.setupFlags & IORING_SETUP.DEFER_TASKRUN) === 0) {
+      throw new TypeError("resize() needs a ring with deferTaskrun: open it without sqpoll, iopoll and coopTaskrun");
+    }
+    if (entries < this.count) {
+      throw new RangeError(
+        `entries (${entries}) must not be less than the ${this.count} that are staged: submit first`,
+      );
+    }
+    needRegister("RESIZE_RINGS");
+    const sqSize = powerOfTwo(entries);
+    const cqSize = cqEntries === undefined ? sqSize * 2 : powerOfTwo(cqEntries);
+    // Before the rings move: afterwards nothing may fail.
+    const memory = this.#staging(sqSize, cqSize);
+    const setup = new Uint32Array(new ArrayBuffer(SETUP.WORDS * 4));
+    setup[SETUP.ENTRIES] = sqSize;
+    setup[SETUP.CQ_ENTRIES] = cqSize;
+    setup[SETUP.FLAGS] = IORING_SETUP.CQSIZE;
+    const rc = this.native.resize(this.handle, setup);
+    if (rc < 0) throw resizeError(rc);
+    const { control, sqes } = this;
+    this.entries = setup[SETUP.SQ_ENTRIES]!;
+    this.cqEntries = setup[SETUP.GOT_CQ_ENTRIES]!;
+    this.#attach(
+      this.entries === sqSize && this.cqEntries === cqSize ? memory : this.#staging(this.entries, this.cqEntries),
+    );
+    this.control.set(control);
+    this.sqes.set(sqes.subarray(0, this.count * this.sqeWords));
+    if (!this.disabled) this.limit = this.#fullLimit();
   }
 
   /**
@@ -110,6 +218,32 @@ export class Core {
     this.control[CONTROL.TIMEOUT_NS_LO] = ns % 2 ** 32;
     this.control[CONTROL.TIMEOUT_NS_HI] = Math.floor(ns / 2 ** 32);
     return this.turn(flags | TURN.TIMEOUT, wait);
+  }
+
+  /**
+   * As {@linkcode turn}, with any limits on the wait.
+   *
+   * @throws {TypeError} {RangeError} for limits that can't be
+   * @throws {UnsupportedError} for `minWait` before Linux 6.12
+   */
+  turnWithin(flags: number, wait: number, limits: WaitLimits): number {
+    checkLimits(this.features, limits);
+    const { timeout, deadline, minWait } = limits;
+    const { control } = this;
+    if (minWait !== undefined) control[CONTROL.MIN_WAIT_US] = Math.round(minWait * 1000);
+    let reaped: number;
+    if (deadline === undefined) {
+      reaped = this.turnTimed(flags, wait, timeout);
+    } else if (this.#ownClock) {
+      reaped = this.turnTimed(flags, wait, Math.max(0, deadline - now()));
+    } else {
+      const ns = Math.ceil(Math.min(deadline, MAX_TIMEOUT_MS) * 1e6 + this.#clockOffset);
+      control[CONTROL.TIMEOUT_NS_LO] = ns % 2 ** 32;
+      control[CONTROL.TIMEOUT_NS_HI] = Math.floor(ns / 2 ** 32);
+      reaped = this.turn(flags | TURN.TIMEOUT | TURN.ABSOLUTE, wait);
+    }
+    control[CONTROL.MIN_WAIT_US] = 0;
+    return reaped;
   }
 
   /** Reaps without submitting what is staged. Gives the number of CQEs, or −errno. */
@@ -149,7 +283,14 @@ export class Core {
 
   /** Calls `io_uring_register`; gives its result or −errno. */
   register(opcode: number, arg: ArrayBufferView | null, count: number): number {
-    return this.native.register(this.handle, opcode, arg, count);
+    if (opcode === IORING_REGISTER.RESIZE_RINGS) {
+      throw new TypeError("RESIZE_RINGS moves the rings to other memory, which has to be mapped: call resize()");
+    }
+    const rc = this.native.register(this.handle, opcode, arg, count);
+    if (rc < 0) return rc;
+    if (opcode === IORING_REGISTER.ENABLE_RINGS) this.limit = this.#fullLimit();
+    if (opcode === IORING_REGISTER.CLOCK) this.#ownClock = true;
+    return rc;
   }
 
   /** Cancels, drains, closes. False when that took longer than `limitMs`: then the ring stays, on purpose. */
@@ -168,35 +309,25 @@ export class Core {
 /** Rings that could not be drained: their memory stays for as long as the process. */
 const leaked: Core[] = [];
 
-function setupError(errno: number, request: SetupRequest): UringError {
-  return new UringError(errno, "io_uring_setup", { detail: setupDetail(-errno, request) });
+const EBADFD = -77;
+
+const MAX_MIN_WAIT_MS = 0xffffffff / 1000;
+
+/** Checks limits of a wait, before anything is done. */
+export function checkLimits(features: number, { timeout, deadline, minWait }: WaitLimits): void {
+  if (timeout !== undefined) checkMilliseconds(timeout, "timeout");
+  if (deadline !== undefined) {
+    if (timeout !== undefined) throw new TypeError("timeout and deadline exclude each other: one says when it ends");
+    checkMilliseconds(deadline, "deadline");
+  }
+  if (minWait === undefined) return;
+  checkMilliseconds(minWait, "minWait");
+  if (minWait > MAX_MIN_WAIT_MS) {
+    throw new RangeError(`minWait must be at most 4294967.295 milliseconds, not ${minWait}`);
+  }
+  if ((features & IORING_FEAT.MIN_TIMEOUT) === 0) throw new UnsupportedError("minWait", "Linux 6.12", kernelRelease());
 }
 
-function setupDetail(errno: number, request: SetupRequest): string | undefined {
-  const flags = Object.entries(IORING_SETUP).filter(([, flag]) => (request.required & flag) !== 0).map(([name]) =>
-    name
-  );
-  switch (errno) {
-    case 1:
-    case 38:
-      return "io_uring is forbidden here: see `uring doctor` (kernel.io_uring_disabled, or a container's seccomp profile)";
-    case 12:
-      return "no memory for the rings: fewer entries, or a higher `ulimit -l`";
-    case 22:
-      if ((request.required & IORING_SETUP.ATTACH_WQ) !== 0) {
-        return `attachTo ${request.wqFd} is not an open ring, or this kernel lacks one of ${flags.join(", ")}`;
-      }
-      return (request.required & IORING_SETUP.SQ_AFF) !== 0
-        ? `sqpoll.cpu ${request.sqThreadCpu} is not online, or this kernel lacks one of ${flags.join(", ")}`
-        : `this kernel refuses the setup flags ${flags.join(", ") || "(none)"} with ${request.entries} entries`;
-    case 9:
-    case 6:
-      return (request.required & IORING_SETUP.ATTACH_WQ) !== 0
-        ? `attachTo ${request.wqFd} is not an open ring`
-        : undefined;
-    case 24:
-      return "too many open files, or 1024 rings in this process: close some, or raise `ulimit -n`";
-    default:
-      return undefined;
-  }
+function powerOfTwo(count: number): number {
+  return 2 ** Math.ceil(Math.log2(count));
 }

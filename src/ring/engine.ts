@@ -13,9 +13,10 @@ import { errnoText } from "../abi/errno.ts";
 import { warn } from "../../ffi/host.ts";
 import type { Home } from "../memory/address.ts";
 import { giveScratch, type Scratch } from "../memory/scratch.ts";
-import { Core, STATE, TURN } from "./core.ts";
+import { type Core, STATE, TURN, type WaitLimits } from "./core.ts";
 import { AbortError, RingClosedError, UringError } from "./errors.ts";
 import type { RingOptions } from "./options.ts";
+import { openCore } from "./trace.ts";
 
 /** An operation's further business, for those that have any: most do not. */
 export interface Extra {
@@ -33,6 +34,8 @@ export interface Extra {
   dest?: string | undefined;
   /** The fd is a slot of the registered files. */
   fixedFile?: boolean;
+  /** The buffer group, one that exists, that its buffers come from. */
+  group?: number;
   /** Buffers beyond the first: a readv's. */
   homes?: readonly Home[];
   /** Further scratch memory. */
@@ -40,6 +43,9 @@ export interface Extra {
 }
 
 type Settle = (value: unknown) => void;
+
+/** Hears a completion that belongs to no operation. It must not throw. */
+export type Listener = (data: number | bigint, res: number, flags: number) => void;
 
 /** user_data's high word: always set, so that the core counts the operation. */
 const HELD = 0x80000000 | 0;
@@ -58,6 +64,9 @@ const now = performance.now.bind(performance);
 const ECANCELED = -125;
 const EINTR = -4;
 const EMFILE = -24;
+const ERESTARTSYS = -512;
+const ERESTART_RESTARTBLOCK = -516;
+const EACCES = -13;
 
 /** The pending table and the pump. Not exported to users: `Ring` is its face. */
 export class Engine {
@@ -87,6 +96,10 @@ export class Engine {
   cqeAt = 0;
   /** Objects that must live as long as the kernel may use this ring. */
   readonly holds: Set<unknown> = new Set();
+
+  #listener: Listener | undefined;
+  /** Completions of no operation, heard or not: nobody who waits for operations means these. */
+  #others = 0;
 
   #scheduled = false;
   #armed = false;
@@ -122,6 +135,8 @@ export class Engine {
   #rescued: Int32Array | undefined;
   /** Called after a turn, while closing. */
   #drained: (() => void) | undefined;
+  /** What a restricted ring may not do. */
+  #refusal: ((op: string) => string | undefined) | undefined;
 
   #runTurn = (): void => this.#scheduledTurn();
   #runCheck = (): void => this.#goIdle();
@@ -133,7 +148,7 @@ export class Engine {
   };
 
   constructor(options: RingOptions) {
-    this.core = new Core(options);
+    this.core = openCore(options, (slot) => this.#extras[slot]);
     this.cqe = this.core.cqes;
     this.#mixedCqes = (this.core.setupFlags & IORING_SETUP.CQE_MIXED) !== 0;
   }
@@ -151,7 +166,7 @@ export class Engine {
   room(size: number, what: string): number {
     if (this.closed || this.#fatal !== undefined) throw this.#fatal ?? new RingClosedError(what);
     const { core } = this;
-    if (core.count + size > core.entries) this.#makeRoom(size);
+    if (core.count + size > core.limit) this.#makeRoom(size, what);
     return core.count * core.sqeWords;
   }
 
@@ -208,6 +223,17 @@ export class Engine {
     return slots;
   }
 
+  /** The pending slots of operations on a descriptor, or on a slot of the registered files; of all without one. */
+  slotsOn(fd?: number, fixedFile = false): number[] {
+    const slots: number[] = [];
+    for (let slot = 0; slot < this.#slots; slot++) {
+      if (this.#resolves[slot] === undefined || this.#ops[slot] === TAG) continue;
+      const matches = fd === this.#fds[slot] && fixedFile === (this.#extras[slot]?.fixedFile ?? false);
+      if (fd === undefined || matches) slots.push(slot);
+    }
+    return slots;
+  }
+
   /** Remembers which promise stands for a slot, where {@linkcode settleWith} was used. */
   setPromise(slot: number, promise: Promise<unknown>): void {
     this.#promises[slot] = promise;
@@ -251,14 +277,15 @@ export class Engine {
   }
 
   /** Room for more: what is staged goes in now, but for an open chain, which must go in whole. */
-  #makeRoom(size: number): void {
+  #makeRoom(size: number, what: string): void {
     const { core } = this;
+    if (core.disabled) throw core.disabledError(what);
     const chained = this.#chainSize;
-    if (chained + size > core.entries) {
+    if (chained + size > core.limit) {
       throw new RangeError(
         `a chain of ${
           chained + size
-        } operations does not fit a queue of ${core.entries}: open the ring with more entries`,
+        } operations does not fit a queue of ${core.limit}: open the ring with more entries`,
       );
     }
     const start = core.count - chained;
@@ -324,11 +351,31 @@ export class Engine {
     return this.#chainFlag !== 0;
   }
 
+  /** Whether one of these opcodes is in the chain that is still open. */
+  chainHas(opcodes: readonly number[]): boolean {
+    const { sqes, sqeWords, count } = this.core;
+    for (let i = count - this.#chainSize; i < count; i++) {
+      if (opcodes.includes(sqes[i * sqeWords]! & 0xff)) return true;
+    }
+    return false;
+  }
+
+  /** Whether an operation with IO_DRAIN was ever staged. */
+  get drains(): boolean {
+    return this.#drains;
+  }
+
   // Turns
+
+  /** What is staged goes in now, before what a register call changes; but for a chain that is still being built. */
+  submitStaged(): void {
+    if (this.core.count > 0 && this.#chainFlag === 0 && !this.closed) this.submitAndWait(0);
+  }
 
   /** Something may have completed without an operation's asking: looks in a microtask. */
   poke(): void {
-    if (!this.#scheduled && !this.#finished && this.#fatal === undefined) this.#schedule();
+    if (this.core.disabled || this.#finished || this.#fatal !== undefined) return;
+    if (!this.#scheduled) this.#schedule();
   }
 
   #schedule(): void {
@@ -373,13 +420,17 @@ export class Engine {
   }
 
   /** One call of the core, and everything that it brought settled. */
-  #turn(flags: number, wait: number, timeoutMs: number | undefined): number {
+  #turn(flags: number, wait: number, timeoutMs: number | undefined, limits?: WaitLimits): number {
     const { core } = this;
     if (this.#walking) this.#rescued ??= core.cqes.slice();
     this.#disarm();
     if (this.#chainSize > 0) this.#closeChain();
     if (this.#cancelsWaiting.length > 0) this.#stageWaitingCancels();
-    const reaped = timeoutMs === undefined ? core.turn(flags, wait) : core.turnTimed(flags, wait, timeoutMs);
+    const reaped = limits !== undefined
+      ? core.turnWithin(flags, wait, { ...limits, timeout: timeoutMs })
+      : timeoutMs === undefined
+      ? core.turn(flags, wait)
+      : core.turnTimed(flags, wait, timeoutMs);
     if (reaped < 0) {
       this.#fail(reaped);
       return 0;
@@ -411,7 +462,7 @@ export class Engine {
   #goIdle(): void {
     this.#checking = false;
     if (this.#scheduled || this.#finished || this.#fatal !== undefined) return;
-    if (this.inFlight === 0) {
+    if (this.inFlight === 0 && this.#listener === undefined) {
       this.#keepAlive(false);
       return;
     }
@@ -465,7 +516,21 @@ export class Engine {
 
   setRef(on: boolean): void {
     this.#wantsRef = on;
-    if (this.inFlight > 0) this.#keepAlive(on);
+    if (this.inFlight > 0 || this.#listener !== undefined) this.#keepAlive(on);
+  }
+
+  /** Hears completions of no operation. As long as somebody does, the ring sleeps as with an operation in flight. */
+  listen(listener: Listener | undefined): void {
+    this.#listener = listener;
+    if (this.#finished || this.#fatal !== undefined) return;
+    if (listener === undefined) {
+      if (this.inFlight > 0) return;
+      this.#disarm();
+      this.#keepAlive(false);
+    } else if (!this.#checking && !this.#scheduled) {
+      this.#checking = true;
+      resolved.then(this.#runCheck);
+    }
   }
 
   /** Settles what the last turn brought; called from a callback of that, leaves it to the walk under way. */
@@ -477,10 +542,10 @@ export class Engine {
     }
     this.#walking = true;
     try {
-      this.#walk(cqes, count);
+      this.#walk(cqes, count, true);
       while (this.#backlog.length > 0) {
         const later = this.#backlog.shift()!;
-        this.#walk(later, later.length / cqeWords);
+        this.#walk(later, later.length / cqeWords, false);
       }
     } finally {
       this.#walking = false;
@@ -488,7 +553,8 @@ export class Engine {
     }
   }
 
-  #walk(cqes: Int32Array, count: number): void {
+  /** `inStaging`: `cqes` are the memory that the next turn writes to. */
+  #walk(cqes: Int32Array, count: number, inStaging: boolean): void {
     const { cqeWords } = this.core;
     for (let i = 0, at = 0; i < count; i++, at += cqeWords) {
       const first = at;
@@ -498,11 +564,12 @@ export class Engine {
         if ((flags & IORING_CQE_F["32"]) !== 0) {
           i++;
           at += cqeWords;
+          this.#others++;
         }
       }
       const slot = cqes[first]!;
       if (slot >= this.#slots || slot < 0 || this.#generations[slot] !== cqes[first + 1]) {
-        this.strays++;
+        this.#tell(cqes, first);
         continue;
       }
       const extra = this.#extras[slot]!;
@@ -515,8 +582,21 @@ export class Engine {
       if ((flags & IORING_CQE_F.MORE) === 0) this.#settle(slot, cqes[first + 2]!, flags);
       else if (extra.more !== undefined) tellMore(extra, cqes[first + 2]!, flags);
       // A callback has made a turn, which brought other completions into this memory.
-      if (this.#rescued !== undefined && cqes === this.core.cqes) cqes = this.#rescued;
+      if (inStaging && this.#rescued !== undefined) cqes = this.#rescued;
     }
+  }
+
+  /** A completion of no operation: another ring's message, whose user data leave the two highest bits free. */
+  #tell(cqes: Int32Array, at: number): void {
+    this.#others++;
+    const high = cqes[at + 1]!;
+    if (this.#listener === undefined || this.closed || high < 0 || high >= 0x40000000) {
+      this.strays++;
+      return;
+    }
+    const low = cqes[at]! >>> 0;
+    const data = high < 0x200000 ? high * 2 ** 32 + low : BigInt(high) << 32n | BigInt(low);
+    this.#listener(data, cqes[at + 2]!, cqes[at + 3]! >>> 0);
   }
 
   #settle(slot: number, res: number, flags = 0): void {
@@ -524,6 +604,7 @@ export class Engine {
     const reject = this.#rejects[slot]!;
     const extra = this.#extras[slot]!;
     const scratch = this.#scratches[slot]!;
+    const home = this.#homes[slot]!;
     if (extra?.last !== undefined) res = lastOf(extra, res, flags);
     this.inFlight--;
     this.completed++;
@@ -533,17 +614,22 @@ export class Engine {
     this.#homes[slot] = null;
     // The high bits stay: HELD, and never the bit that the core keeps for itself.
     this.#generations[slot] = HELD | ((this.#generations[slot]! + 1) & GENERATION_MASK);
-    if (extra === null && scratch === null && res >= 0) {
+    // A pool's pages stay, and what was in flight arrives with whoever has them now.
+    const lost = home !== null && home.whole.length === 0 && home.region === null;
+    if (extra === null && scratch === null && res >= 0 && !lost) {
       this.#free.push(slot);
       resolve(res);
       return;
     }
+    // Some ops let the kernel's own word for "start again after the signal" out: a worker was interrupted.
+    if (res <= ERESTARTSYS && res >= ERESTART_RESTARTBLOCK) res = EINTR;
     this.#extras[slot] = null;
     this.#scratches[slot] = null;
     this.#free.push(slot);
     extra?.ended?.();
     try {
-      if (res >= 0) resolve(extra?.decode === undefined ? res : extra.decode(res, scratch));
+      if (lost) reject(new TypeError(lostBuffer(this.#ops[slot]!, res)));
+      else if (res >= 0) resolve(extra?.decode === undefined ? res : extra.decode(res, scratch));
       else reject(extra?.failed?.(res) ?? this.#errorOf(slot, res, extra));
     } catch (error) {
       reject(error); // what can't be decoded
@@ -563,7 +649,10 @@ export class Engine {
       path: extra?.path,
       dest: extra?.dest,
       fixedFile: extra?.fixedFile,
+      group: extra?.group,
+      groupKnown: extra?.group === undefined ? undefined : true,
       iopoll: (this.core.setupFlags & IORING_SETUP.IOPOLL) !== 0,
+      detail: res === EACCES ? this.#refusal?.(op) : undefined,
     });
   }
 
@@ -583,8 +672,9 @@ export class Engine {
 
   // Waiting, cancelling, the end
 
-  submitAndWait(count: number, timeoutMs: number | undefined): number {
+  submitAndWait(count: number, { timeout: timeoutMs, deadline: until, minWait }: WaitLimits = {}): number {
     if (this.closed) throw new RingClosedError("submitAndWait");
+    if (this.core.disabled) throw this.core.disabledError("submitAndWait");
     if (this.building) throw new TypeError("submitAndWait() inside link(): the chain is not complete yet");
     if (count > this.inFlight) {
       throw new RangeError(
@@ -592,19 +682,47 @@ export class Engine {
       );
     }
     const deadline = timeoutMs === undefined ? undefined : now() + timeoutMs;
+    const limits = until === undefined && minWait === undefined ? undefined : { deadline: until, minWait };
     const { core } = this;
     let total = 0;
     while (true) {
       // More than the completion queue holds can't be waited for at once.
       const wait = Math.min(count - total, core.cqEntries);
       const left = deadline === undefined ? undefined : Math.max(0, deadline - now());
-      total += this.#turn(TURN.GET_EVENTS, Math.max(wait, 0), left);
+      const others = this.#others;
+      total += this.#turn(TURN.GET_EVENTS, Math.max(wait, 0), left, limits);
+      total -= this.#others - others;
       if (this.#fatal !== undefined) throw this.#fatal;
       if (core.count === 0 && core.unsubmitted === 0 && total >= count) break;
       if ((core.state & STATE.TIMED_OUT) !== 0) break;
+      // The least wait is over, and something came.
+      if (minWait !== undefined && total > 0 && core.count === 0) break;
     }
     this.#afterTurn();
     return total;
+  }
+
+  /** Gives the rings other sizes; operations in flight go on. */
+  resize(entries: number, cqEntries: number | undefined): void {
+    if (this.closed || this.#fatal !== undefined) throw this.#fatal ?? new RingClosedError("resize");
+    if (this.building) throw new TypeError("resize() inside link(): the chain is not complete yet");
+    const { core } = this;
+    // The queues must be empty; what is in flight stays there meanwhile, or comes in by a turn.
+    while (!core.disabled && core.turns > 0) {
+      this.#turn(TURN.GET_EVENTS, 0, undefined);
+      if (this.#fatal !== undefined) throw this.#fatal;
+      if (core.count === 0 && core.unsubmitted === 0 && (core.state & STATE.MORE) === 0) break;
+      // EAGAIN, EBUSY: the kernel takes more once completions are out of the way: wait for one, but not for ever.
+      if ((core.state & STATE.BUSY) !== 0) this.#turn(TURN.GET_EVENTS, 1, 1);
+    }
+    core.resize(entries, cqEntries);
+    this.#afterTurn();
+  }
+
+  /** The ring is restricted: cancellations go by a call, not an SQE that may be forbidden; `refusal` says why EACCES. */
+  restricted(refusal: (op: string) => string | undefined): void {
+    this.#drains = true;
+    this.#refusal = refusal;
   }
 
   /** Cancels a pending operation; what comes of it shows in that operation. */
@@ -660,7 +778,7 @@ export class Engine {
       return;
     }
     const { core } = this;
-    if (core.count + 1 > core.entries) this.#makeRoom(1);
+    if (core.count + 1 > core.limit) this.#makeRoom(1, "async_cancel");
     const at = core.count * core.sqeWords;
     prepCancel(core.sqes, at, userData, flags);
     const slot = this.slot("async_cancel", NO_FD, null, null, null);
@@ -757,6 +875,11 @@ function takeSettlers(resolve: Settle, reject: Settle): void {
 
 function ignore(): void {}
 
+function lostBuffer(op: string, res: number): string {
+  return `${op} (result ${res}): its buffer was transferred while the kernel used it, so what it holds can't be known; ` +
+    "keep a buffer until the promise settles";
+}
+
 /** What a callback throws must not end the walk through the completions: the rest would be lost. */
 function tellMore(extra: Extra, res: number, flags: number): void {
   try {
@@ -784,6 +907,9 @@ function throwLater(error: unknown): void {
 
 /** The flags that make an SQE one of a chain. */
 const LINKS = IOSQE.IO_LINK | IOSQE.IO_HARDLINK;
+
+/** The op of a slot that belongs to no operation, but to a resource's tag. */
+export const TAG = "tag";
 
 /** No descriptor belongs to the operation. */
 export const NO_FD = -0x80000000;

@@ -4,7 +4,9 @@
  * @module
  */
 
+import { IOSQE } from "../abi/constants.ts";
 import { errnoName, errnoText } from "../abi/errno.ts";
+import { causeOf } from "../abi/explain.ts";
 
 /** What is known of an operation when it fails. */
 export interface ErrorContext {
@@ -18,7 +20,15 @@ export interface ErrorContext {
   readonly fixedFile?: boolean | undefined;
   /** The ring is one with `iopoll`. */
   readonly iopoll?: boolean | undefined;
-  /** The cause, where more is known than the errno says. */
+  /** The buffer group that it was to take a buffer of. */
+  readonly group?: number | undefined;
+  /** Whether that group exists; undefined where nobody knows. */
+  readonly groupKnown?: boolean | undefined;
+  /** The registered buffer that it used. */
+  readonly bufferIndex?: number | undefined;
+  /** What was registered, for errors of `io_uring_register`: such as `"REGISTER_BUFFERS"`. */
+  readonly register?: string | undefined;
+  /** The cause, where more is known than the errno and the op say: it takes the place of theirs. */
   readonly detail?: string | undefined;
 }
 
@@ -49,6 +59,8 @@ export class UringError extends Error {
   readonly path?: string;
   /** The second path, where two were used. */
   readonly dest?: string;
+  /** What to do about it, where there is something to say; the message ends with it, too. */
+  readonly fix?: string;
 
   /**
    * Makes the message from what is known.
@@ -59,62 +71,38 @@ export class UringError extends Error {
    */
   constructor(errno: number, syscall: string, context: ErrorContext = {}) {
     const number = -Math.abs(errno);
-    super(messageOf(number, syscall, context));
+    const { cause, fix } = reasonOf(number, syscall, context);
+    super(`${errnoName(number)}: ${cause}, ${syscall}${whereOf(context)}${fix === "" ? "" : `; ${fix}`}`);
     this.errno = number;
     this.code = errnoName(number);
     this.syscall = syscall;
     if (context.fd !== undefined) this.fd = context.fd;
     if (context.path !== undefined) this.path = context.path;
     if (context.dest !== undefined) this.dest = context.dest;
+    if (fix !== "") this.fix = fix;
   }
 }
 
-function messageOf(errno: number, syscall: string, context: ErrorContext): string {
-  const { fd, path, dest, detail } = context;
-  const text = detail ?? specific(errnoName(errno), syscall, context) ?? errnoText(errno);
+/** Cause and fix, from the description of the op. Where the errno's own text says it all, there is nothing to add. */
+function reasonOf(errno: number, syscall: string, context: ErrorContext): { cause: string; fix: string } {
+  if (context.detail !== undefined) return { cause: context.detail, fix: "" };
+  const { cause, fix } = causeOf(errno, context.register ?? syscall, {
+    fd: context.fd,
+    flags: context.fixedFile ? IOSQE.FIXED_FILE : 0,
+    open: "unknown",
+    iopoll: context.iopoll,
+    group: context.group,
+    groupKnown: context.groupKnown,
+    bufferIndex: context.bufferIndex,
+  });
+  return { cause, fix: cause === errnoText(errno) ? "" : fix };
+}
+
+/** What it was done to: paths, else the descriptor. */
+function whereOf({ fd, path, dest, fixedFile }: ErrorContext): string {
   const names = [path, dest].filter((name) => name !== undefined).map((name) => `'${name}'`).join(" -> ");
-  const where = names !== "" ? ` ${names}` : fd !== undefined ? ` fd=${fd}` : "";
-  return `${errnoName(errno)}: ${text}, ${syscall}${where}`;
-}
-
-/** Ops that may be given a slot of the registered files. */
-const TAKES_SLOT = new Set([
-  ...["read", "readv", "read_fixed", "write", "writev", "write_fixed"],
-  ...["fsync", "fallocate", "fadvise", "ftruncate", "poll_add"],
-]);
-const READS = new Set(["read", "readv", "read_fixed", "readv_fixed", "read_multishot"]);
-const WRITES = new Set(["write", "writev", "write_fixed", "writev_fixed"]);
-
-/** Where the errno's own text misleads, or says less than is known. */
-function specific(code: string, syscall: string, { fd, fixedFile, iopoll }: ErrorContext): string | undefined {
-  if (iopoll && (code === "EINVAL" || code === "EOPNOTSUPP")) {
-    return "a ring with iopoll reads and writes files opened with O_DIRECT, on devices that can be polled, and nothing " +
-      "else: use another ring for this";
-  }
-  if (code === "EBADF" && fixedFile) {
-    return TAKES_SLOT.has(syscall)
-      ? `slot ${fd} of the registered files is empty`
-      : `${syscall} takes no registered file: leave fixedFile out`;
-  }
-  if (code === "EBADF" && fd !== undefined) {
-    if (READS.has(syscall)) return `fd ${fd} is not open, or not for reading`;
-    if (WRITES.has(syscall) || syscall === "fallocate") return `fd ${fd} is not open, or not for writing`;
-    return `fd ${fd} is not open`;
-  }
-  if (code === "EFAULT" && syscall.endsWith("_fixed")) {
-    return "the buffer is not one that is registered with this ring: register its BufferPool first";
-  }
-  if (code === "EINVAL" && (READS.has(syscall) || WRITES.has(syscall))) {
-    return "invalid argument: with O_DIRECT, buffer address, length and offset must be multiples of the block size " +
-      "(use a BufferPool); offset plus length must stay below 2^63; rwFlags must suit the file";
-  }
-  if (syscall === "fallocate" && code === "EOPNOTSUPP") return "the file system can't do this mode";
-  if (syscall === "fallocate" && code === "EINVAL") {
-    return "invalid argument: COLLAPSE_RANGE and INSERT_RANGE take multiples of the file system's block size, within " +
-      "the file";
-  }
-  if (syscall === "ftruncate" && code === "EINVAL") return "the fd is not open for writing, or is no regular file";
-  return undefined;
+  if (names !== "") return ` ${names}`;
+  return fd === undefined ? "" : fixedFile ? ` slot=${fd}` : ` fd=${fd}`;
 }
 
 /** The ring was closed, or is closing. */

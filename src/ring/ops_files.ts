@@ -16,15 +16,28 @@ import {
   prepMkdirat,
   prepOpenat,
   prepOpenat2,
+  prepOpenat2Direct,
+  prepOpenatDirect,
   prepRenameat,
   prepStatx,
   prepSymlinkat,
+  prepSyncFileRange,
   prepUnlinkat,
 } from "../abi/encode.ts";
 import { architecture } from "../../ffi/host.ts";
 import { giveScratch, type Path, pathText, scratchPath } from "../memory/scratch.ts";
-import { checkFd, checkFlags, checkInteger, checkOffset, checkU32, shown } from "./arguments.ts";
-import type { OpOptions } from "./base.ts";
+import {
+  checkFd,
+  checkFlags,
+  checkInteger,
+  checkOffset,
+  checkU32,
+  type FileSlot,
+  shown,
+  toFileIndex,
+} from "./arguments.ts";
+import type { DirectOptions, OpOptions } from "./base.ts";
+import type { Extra } from "./engine.ts";
 import { UnsupportedError } from "./errors.ts";
 import { RwOps } from "./ops_rw.ts";
 import { kernelRelease } from "./probe.ts";
@@ -35,7 +48,7 @@ export const O: typeof O_x86_64 | typeof O_aarch64 = architecture() === "aarch64
 
 /** How openat2(2) opens. */
 export interface OpenHow {
-  /** O flags; O_CLOEXEC is added. */
+  /** O flags; O_CLOEXEC is added, but for a slot, which has none. */
   readonly flags?: number | bigint;
   /** Permissions of a new file. */
   readonly mode?: number;
@@ -55,17 +68,34 @@ export class FileOps extends RwOps {
    * @param path a string, bytes, or a file: URL
    * @param flags O flags
    * @param mode permissions of a new file, 0 to 0o7777, less the umask
-   * @param o options
-   * @returns the descriptor
+   * @param o options; `slot`: into the ring's registered files, which know no O_CLOEXEC
+   * @returns the descriptor; with `slot`, the slot
    * @throws {UringError} (rejects) with the kernel's error
    */
-  openat(dirfd: number, path: Path, flags: number, mode: number = 0, o?: OpOptions): Promise<number> {
+  openat(dirfd: number, path: Path, flags: number, mode: number = 0, o?: DirectOptions): Promise<number> {
     checkFd(dirfd, "dirfd");
     checkFlags(flags, "flags");
     checkInteger(mode, "mode", 0, MAX_MODE);
+    if (o?.slot !== undefined) return this.#openatDirect(dirfd, path, flags, mode, o.slot, o);
     const scratch = scratchPath(path, "path");
     return this.start({ op: "openat", fd: dirfd, scratch, extra: { path: pathText(path) } }, o, (words, at) => {
       prepOpenat(words, at, dirfd, scratch.address, flags | O.CLOEXEC, mode);
+    });
+  }
+
+  #openatDirect(
+    dirfd: number,
+    path: Path,
+    flags: number,
+    mode: number,
+    slot: FileSlot,
+    o: OpOptions,
+  ): Promise<number> {
+    const index = toFileIndex(slot);
+    const scratch = scratchPath(path, "path");
+    const extra = { path: pathText(path), decode: slotTaken(slot) };
+    return this.start({ op: "openat", fd: dirfd, scratch, extra }, o, (words, at) => {
+      prepOpenatDirect(words, at, dirfd, scratch.address, flags & ~O.CLOEXEC, mode, index);
     });
   }
 
@@ -73,27 +103,34 @@ export class FileOps extends RwOps {
    * Opens a file, as openat2(2): with a word on how its path may be followed. O_CLOEXEC is always added.
    *
    * @param how flags, mode and RESOLVE flags
-   * @returns the descriptor
+   * @param o options; `slot`: into the ring's registered files, which know no O_CLOEXEC
+   * @returns the descriptor; with `slot`, the slot
    */
-  openat2(dirfd: number, path: Path, how: OpenHow, o?: OpOptions): Promise<number> {
+  openat2(dirfd: number, path: Path, how: OpenHow, o?: DirectOptions): Promise<number> {
     checkFd(dirfd, "dirfd");
     if (how === null || typeof how !== "object") throw new TypeError(`how must be an object, not ${shown(how)}`);
     const flags = checkOffset(how.flags ?? 0, "how.flags");
     const resolve = checkOffset(how.resolve ?? 0, "how.resolve");
     const mode = how.mode ?? 0;
     checkInteger(mode, "how.mode", 0, MAX_MODE);
+    const slot = o?.slot;
+    const index = slot === undefined ? undefined : toFileIndex(slot);
     const scratch = scratchPath(path, "path", false, OPEN_HOW_SIZE);
     const { view, address } = scratch;
-    view.setBigUint64(0, BigInt(flags) | BigInt(O.CLOEXEC), true);
+    const cloexec = BigInt(O.CLOEXEC);
+    view.setBigUint64(0, slot === undefined ? BigInt(flags) | cloexec : BigInt(flags) & ~cloexec, true);
     view.setBigUint64(8, BigInt(mode), true);
     view.setBigUint64(16, BigInt(resolve), true);
-    return this.start({ op: "openat2", fd: dirfd, scratch, extra: { path: pathText(path) } }, o, (words, at) => {
-      prepOpenat2(words, at, dirfd, address + OPEN_HOW_SIZE, address);
+    const extra: Extra = { path: pathText(path) };
+    if (slot !== undefined) extra.decode = slotTaken(slot);
+    return this.start({ op: "openat2", fd: dirfd, scratch, extra }, o, (words, at) => {
+      if (index === undefined) prepOpenat2(words, at, dirfd, address + OPEN_HOW_SIZE, address);
+      else prepOpenat2Direct(words, at, dirfd, address + OPEN_HOW_SIZE, address, index);
     });
   }
 
   /**
-   * Closes a descriptor, as close(2). Operations that use it go on: cancel them first.
+   * Closes a descriptor, as close(2). Operations that use it go on: cancel them first. `closeDirect()` empties a slot.
    *
    * @returns 0
    */
@@ -111,7 +148,32 @@ export class FileOps extends RwOps {
   fsync(fd: number, flags: number = 0, o?: OpOptions): Promise<number> {
     checkFd(fd);
     checkU32(flags, "flags");
-    return this.start({ op: "fsync", fd }, o, (words, at) => prepFsync(words, at, fd, flags));
+    return this.start({ op: "fsync", fd, worker: true }, o, (words, at) => prepFsync(words, at, fd, flags));
+  }
+
+  /**
+   * Starts the writing of a range, or waits for it, as sync_file_range(2). No promise of durability: neither metadata
+   * nor the device's own cache are written.
+   *
+   * @param offset in bytes
+   * @param length in bytes, up to 2^32 − 1; 0: to the end
+   * @param flags SYNC_FILE_RANGE flags: WAIT_BEFORE, WRITE, WAIT_AFTER
+   * @returns 0
+   */
+  syncFileRange(
+    fd: number,
+    offset: number | bigint,
+    length: number,
+    flags: number,
+    o?: OpOptions,
+  ): Promise<number> {
+    checkFd(fd);
+    checkOffset(offset, "offset");
+    checkU32(length, "length");
+    checkU32(flags, "flags");
+    return this.start({ op: "sync_file_range", fd, worker: true }, o, (words, at) => {
+      prepSyncFileRange(words, at, fd, length, offset, flags);
+    });
   }
 
   /**
@@ -128,7 +190,7 @@ export class FileOps extends RwOps {
     const scratch = scratchPath(path, "path", (flags & AT.EMPTY_PATH) !== 0, STATX_SIZE);
     const { address, view } = scratch;
     const extra = { path: pathText(path), decode: () => new Statx(view) };
-    return this.start<Statx>({ op: "statx", fd: dirfd, scratch, extra }, o, (words, at) => {
+    return this.start<Statx>({ op: "statx", fd: dirfd, worker: true, scratch, extra }, o, (words, at) => {
       prepStatx(words, at, dirfd, address + STATX_SIZE, flags, mask, address);
     });
   }
@@ -147,7 +209,11 @@ export class FileOps extends RwOps {
     checkOffset(offset, "offset");
     checkOffset(len, "len");
     if (len < 1) throw new RangeError(`len must be at least 1, not ${len}`);
-    return this.start({ op: "fallocate", fd }, o, (words, at) => prepFallocate(words, at, fd, mode, offset, len));
+    return this.start(
+      { op: "fallocate", fd, worker: true },
+      o,
+      (words, at) => prepFallocate(words, at, fd, mode, offset, len),
+    );
   }
 
   /**
@@ -163,7 +229,7 @@ export class FileOps extends RwOps {
     checkOffset(len, "len");
     checkU32(advice, "advice");
     if (len <= 0xffffffff) {
-      return this.start({ op: "fadvise", fd }, o, (words, at) => {
+      return this.start({ op: "fadvise", fd, worker: true }, o, (words, at) => {
         prepFadvise(words, at, fd, offset, Number(len), advice);
       });
     }
@@ -172,7 +238,7 @@ export class FileOps extends RwOps {
       errno === EINVAL && known
         ? new UnsupportedError("fadvise of more than 2^32 - 1 bytes", "Linux 6.9", kernelRelease())
         : undefined;
-    return this.start({ op: "fadvise", fd, extra: { failed } }, o, (words, at) => {
+    return this.start({ op: "fadvise", fd, worker: true, extra: { failed } }, o, (words, at) => {
       prepFadvise64(words, at, fd, offset, len, advice);
     });
   }
@@ -188,7 +254,7 @@ export class FileOps extends RwOps {
     checkFd(fd);
     checkOffset(len, "len");
     this.need("FTRUNCATE", "6.9");
-    return this.start({ op: "ftruncate", fd }, o, (words, at) => prepFtruncate(words, at, fd, len));
+    return this.start({ op: "ftruncate", fd, worker: true }, o, (words, at) => prepFtruncate(words, at, fd, len));
   }
 
   /**
@@ -201,9 +267,13 @@ export class FileOps extends RwOps {
     checkFd(dirfd, "dirfd");
     checkU32(flags, "flags");
     const scratch = scratchPath(path, "path");
-    return this.start({ op: "unlinkat", fd: dirfd, scratch, extra: { path: pathText(path) } }, o, (words, at) => {
-      prepUnlinkat(words, at, dirfd, scratch.address, flags);
-    });
+    return this.start(
+      { op: "unlinkat", fd: dirfd, worker: true, scratch, extra: { path: pathText(path) } },
+      o,
+      (words, at) => {
+        prepUnlinkat(words, at, dirfd, scratch.address, flags);
+      },
+    );
   }
 
   /**
@@ -228,7 +298,7 @@ export class FileOps extends RwOps {
     }
     const [from, to] = twoPaths(oldpath, "oldpath", newpath, "newpath");
     const extra = { path: pathText(oldpath), dest: pathText(newpath), scratches: [to] };
-    return this.start({ op: "renameat", fd: olddirfd, scratch: from, extra }, o, (words, at) => {
+    return this.start({ op: "renameat", fd: olddirfd, worker: true, scratch: from, extra }, o, (words, at) => {
       prepRenameat(words, at, olddirfd, from.address, newdirfd, to.address, flags);
     });
   }
@@ -243,9 +313,13 @@ export class FileOps extends RwOps {
     checkFd(dirfd, "dirfd");
     checkInteger(mode, "mode", 0, MAX_MODE);
     const scratch = scratchPath(path, "path");
-    return this.start({ op: "mkdirat", fd: dirfd, scratch, extra: { path: pathText(path) } }, o, (words, at) => {
-      prepMkdirat(words, at, dirfd, scratch.address, mode);
-    });
+    return this.start(
+      { op: "mkdirat", fd: dirfd, worker: true, scratch, extra: { path: pathText(path) } },
+      o,
+      (words, at) => {
+        prepMkdirat(words, at, dirfd, scratch.address, mode);
+      },
+    );
   }
 
   /**
@@ -259,7 +333,7 @@ export class FileOps extends RwOps {
     checkFd(newdirfd, "newdirfd");
     const [from, to] = twoPaths(target, "target", linkpath, "linkpath");
     const extra = { path: pathText(target), dest: pathText(linkpath), scratches: [to] };
-    return this.start({ op: "symlinkat", fd: newdirfd, scratch: from, extra }, o, (words, at) => {
+    return this.start({ op: "symlinkat", fd: newdirfd, worker: true, scratch: from, extra }, o, (words, at) => {
       prepSymlinkat(words, at, from.address, newdirfd, to.address);
     });
   }
@@ -283,7 +357,7 @@ export class FileOps extends RwOps {
     checkU32(flags, "flags");
     const [from, to] = twoPaths(oldpath, "oldpath", newpath, "newpath", (flags & AT.EMPTY_PATH) !== 0);
     const extra = { path: pathText(oldpath), dest: pathText(newpath), scratches: [to] };
-    return this.start({ op: "linkat", fd: olddirfd, scratch: from, extra }, o, (words, at) => {
+    return this.start({ op: "linkat", fd: olddirfd, worker: true, scratch: from, extra }, o, (words, at) => {
       prepLinkat(words, at, olddirfd, from.address, newdirfd, to.address, flags);
     });
   }
@@ -291,6 +365,11 @@ export class FileOps extends RwOps {
 
 const OPEN_HOW_SIZE = 24;
 const EINVAL = -22;
+
+/** The kernel tells of a slot that it chose, and gives 0 for one that was asked for. */
+function slotTaken(slot: FileSlot): (result: number) => number {
+  return (result) => slot === "alloc" ? result : slot;
+}
 
 function twoPaths(first: Path, firstName: string, second: Path, secondName: string, emptyFirst = false) {
   const from = scratchPath(first, firstName, emptyFirst);

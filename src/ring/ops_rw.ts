@@ -4,14 +4,23 @@
  * @module
  */
 
-import { prepNop, prepRead, prepReadFixed, prepReadv2, prepWrite, prepWriteFixed, prepWritev2 } from "../abi/encode.ts";
+import {
+  prepRead,
+  prepReadFixed,
+  prepReadv2,
+  prepReadvFixed,
+  prepWrite,
+  prepWriteFixed,
+  prepWritev2,
+  prepWritevFixed,
+} from "../abi/encode.ts";
 import { type Bytes, type Home, homeOf } from "../memory/address.ts";
 import { BufferPool } from "../memory/pool.ts";
-import { type Scratch, takeScratch } from "../memory/scratch.ts";
+import { giveScratch, type Scratch, takeScratch } from "../memory/scratch.ts";
 import { checkFd, checkFlags, checkInteger, lengthOf, type Offset, shown, toOffset } from "./arguments.ts";
-import { bytesAddress, type OpOptions, RingBase } from "./base.ts";
-import { NO_FD } from "./engine.ts";
+import { bytesAddress, type OpOptions } from "./base.ts";
 import { RingClosedError } from "./errors.ts";
+import { NopOps } from "./ops_nop.ts";
 import { Registrations } from "./registrations.ts";
 
 /** Options of operations that read or write. */
@@ -36,25 +45,10 @@ function bufferOf(bytes: Bytes): ArrayBufferLike {
   return ArrayBuffer.isView(bytes) ? bytes.buffer : bytes;
 }
 
-/** Reads, writes, and nothing. */
-export class RwOps extends RingBase {
+/** Reads and writes. */
+export class RwOps extends NopOps {
   /** @internal */
-  protected readonly registrations: Registrations = new Registrations(this.engine.core);
-
-  /**
-   * Does nothing, and completes: for measuring, and for waiting until the kernel has seen all that came before.
-   *
-   * @returns 0
-   */
-  nop(o?: OpOptions): Promise<number> {
-    if (o !== undefined) return this.start({ op: "nop" }, o, prepNop);
-    const { engine } = this;
-    const at = engine.room(1, "nop");
-    prepNop(engine.core.sqes, at);
-    const slot = engine.slot("nop", NO_FD, null, null, null);
-    engine.stage(at, slot, 0, 0);
-    return engine.promise(slot);
-  }
+  protected readonly registrations: Registrations = new Registrations(this.engine);
 
   /**
    * Reads into a buffer, as pread(2).
@@ -213,24 +207,84 @@ export class RwOps extends RingBase {
   }
 
   /**
+   * Reads into several parts of one registered buffer in turn, as preadv2(2). Since Linux 6.15.
+   *
+   * @param buffers 1 to 1024 buffers of one BufferPool that is registered with this ring, or parts of them
+   * @returns how many bytes were read in all
+   * @throws {TypeError} {RangeError} for wrong arguments, at once
+   * @throws {UnsupportedError} where the kernel has no such op
+   * @throws {UringError} (rejects) with the kernel's error
+   */
+  readvFixed(fd: number, buffers: readonly Bytes[], offset?: Offset, o?: FixedOptions): Promise<number> {
+    this.need("READV_FIXED", "6.15");
+    checkFd(fd);
+    const from = toOffset(offset);
+    const finish = rwFinisher(o);
+    const { scratch, homes, count, index } = this.#fixedIovecs(buffers, o?.bufIndex);
+    return this.start({ op: "readv_fixed", fd, scratch, extra: { homes } }, o, (words, at) => {
+      prepReadvFixed(words, at, fd, scratch.address, count, from, 0, index);
+      finish(words, at);
+    });
+  }
+
+  /**
+   * Writes from several parts of one registered buffer in turn. Arguments and errors as for {@linkcode readvFixed}.
+   *
+   * @returns how many bytes were written in all
+   */
+  writevFixed(fd: number, buffers: readonly Bytes[], offset?: Offset, o?: FixedOptions): Promise<number> {
+    this.need("WRITEV_FIXED", "6.15");
+    checkFd(fd);
+    const from = toOffset(offset);
+    const finish = rwFinisher(o);
+    const { scratch, homes, count, index } = this.#fixedIovecs(buffers, o?.bufIndex);
+    return this.start({ op: "writev_fixed", fd, scratch, extra: { homes } }, o, (words, at) => {
+      prepWritevFixed(words, at, fd, scratch.address, count, from, 0, index);
+      finish(words, at);
+    });
+  }
+
+  #fixedIovecs(buffers: readonly Bytes[], bufIndex: number | undefined): Iovecs & { readonly index: number } {
+    if (bufIndex !== undefined) checkIndex(bufIndex);
+    const made = iovecs(buffers);
+    try {
+      return { ...made, index: bufIndex ?? this.#indexOfAll(made.homes, buffers) };
+    } catch (error) {
+      giveScratch(made.scratch);
+      throw error;
+    }
+  }
+
+  #indexOfAll(homes: readonly Home[], buffers: readonly Bytes[]): number {
+    const indexes = homes.map((home, i) => this.registrations.indexOf(home, bytesAddress(home, buffers[i]!)));
+    const other = indexes.findIndex((index) => index !== indexes[0]);
+    if (other > 0) {
+      throw new TypeError(
+        `buffers[${other}] lies in another registered buffer than buffers[0]: take all of them from one BufferPool`,
+      );
+    }
+    return indexes[0]!;
+  }
+
+  /**
    * Registers a pool's memory with this ring, for {@linkcode readFixed} and {@linkcode writeFixed}. A pool made with
    * the `ring` option is registered already.
    *
+   * @param o `released`: called when the kernel has let go of the memory: the registration was taken back, and no
+   *   operation uses it any more. Not called when the ring is closed first
    * @throws {UringError} ENOMEM: the memory may not be locked (`ulimit -l`)
    * @throws {RingClosedError} when the ring is closed
    */
-  registerPool(pool: BufferPool): void {
+  registerPool(pool: BufferPool, o: { readonly released?: () => void } = {}): void {
     checkPool(pool);
     if (this.engine.closed) throw new RingClosedError("registerPool");
-    this.registrations.add(pool.region, pool.stride);
+    this.registrations.add(pool.region, pool.stride, o.released);
   }
 
   /** Takes a pool's registration back. Operations in flight keep what they use, once they have started. */
   unregisterPool(pool: BufferPool): void {
     checkPool(pool);
-    const { engine } = this;
-    // What is asked for already still finds its buffers.
-    if (engine.core.count > 0 && !engine.building && !engine.closed) engine.submitAndWait(0, undefined);
+    this.engine.submitStaged();
     this.registrations.remove(pool.region);
   }
 }
@@ -256,7 +310,13 @@ function rwFinisher(o: RwOptions | undefined): (words: Int32Array, at: number) =
   };
 }
 
-function iovecs(buffers: readonly Bytes[]): { scratch: Scratch; homes: Home[]; count: number } {
+interface Iovecs {
+  readonly scratch: Scratch;
+  readonly homes: Home[];
+  readonly count: number;
+}
+
+function iovecs(buffers: readonly Bytes[]): Iovecs {
   if (!Array.isArray(buffers)) throw new TypeError(`buffers must be an array of buffers, not ${shown(buffers)}`);
   const count = buffers.length;
   if (count < 1 || count > MAX_IOVECS) {

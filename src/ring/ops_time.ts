@@ -202,7 +202,7 @@ export class TimeOps extends FileOps {
   }
 
   #userDataOf(promise: Promise<unknown>): bigint | undefined {
-    const slot = this.engine.slotOf(sources.get(promise) ?? promise);
+    const slot = this.engine.slotOf(sourceOf(promise));
     return slot < 0 ? undefined : this.engine.userData(slot);
   }
 
@@ -235,6 +235,11 @@ function expired(errno: number): Error | undefined {
 
 /** The promise in the pending table behind one that was made from it. */
 const sources = new WeakMap<Promise<unknown>, Promise<unknown>>();
+
+/** The promise in the pending table that `promise` was made from, or is. */
+export function sourceOf(promise: Promise<unknown>): Promise<unknown> {
+  return sources.get(promise) ?? promise;
+}
 
 /** Lets `promise` stand for the operation behind `source`, where it is to be cancelled. */
 export function follows(promise: Promise<unknown>, source: Promise<unknown>): void {

@@ -5,6 +5,8 @@
  */
 
 import { IORING_SETUP } from "../abi/constants.ts";
+import { checkFlags, type FlagProblem } from "../abi/flags.ts";
+import { EXTRA } from "../../ffi/native.ts";
 import { checkInteger, shown } from "./arguments.ts";
 import { RingClosedError } from "./errors.ts";
 
@@ -14,8 +16,12 @@ export interface RingOptions {
   readonly entries?: number;
   /** Completion queue entries, `entries` to 65536. Default: twice `entries`. */
   readonly cqEntries?: number;
+  /** Sizes over the limit are cut to it, instead of refused. */
+  readonly clamp?: boolean;
   /** Share the kernel's worker threads with another ring: the ring, or its descriptor (ATTACH_WQ). */
   readonly attachTo?: number | { readonly fd: number };
+  /** The ring is disabled until `enable()`: nothing can be submitted before. For restrictions, and to set up first. */
+  readonly disabled?: boolean;
   /** A kernel thread submits, and spins while it does: `idle` ms before it sleeps, `cpu` to pin it to. */
   readonly sqpoll?: boolean | { readonly idle?: number; readonly cpu?: number };
   /** Completions are polled for; for O_DIRECT files on devices that can. */
@@ -34,12 +40,31 @@ export interface RingOptions {
   readonly submitAll?: boolean;
   /** No SQ index array. Default: where the kernel has it (6.6). */
   readonly noSqarray?: boolean;
+  /** With `noSqarray`: every batch begins at the first place of the queue, whose memory stays in the caches (7.0). */
+  readonly sqRewind?: boolean;
   /** SQEs of 128 bytes. */
   readonly sqe128?: boolean;
+  /** SQEs of 64 bytes, and of 128, which take two places (6.19). */
+  readonly sqeMixed?: boolean;
   /** CQEs of 32 bytes. */
   readonly cqe32?: boolean;
+  /** CQEs of 16 bytes, and of 32, which take two places (6.18). */
+  readonly cqeMixed?: boolean;
+  /** The rings lie in memory of this process, not the kernel's (6.5). */
+  readonly noMmap?: boolean;
+  /** With `noMmap`: the ring has no descriptor, only a place among the 16 that a thread can register (6.5). */
+  readonly registeredFdOnly?: boolean;
+  /** Registers the ring's descriptor with this thread, which has 16 places: entering costs a little less (5.18). */
+  readonly registerFd?: boolean;
+  /** Limits of a wait lie where the kernel reads them without copying (6.13). */
+  readonly waitRegion?: boolean;
   /** Further IORING_SETUP flags, as a number. */
   readonly flags?: number;
+  /**
+   * Tells each submission and completion in words: `true`, on standard error; or a function that takes each line. Left
+   * out: as the environment's URING_TRACE says.
+   */
+  readonly trace?: boolean | ((line: string) => void);
 }
 
 /** What a ring asks of the core: see SETUP in ffi/native.ts. */
@@ -51,16 +76,21 @@ export interface SetupRequest {
   readonly sqThreadCpu: number;
   readonly sqThreadIdle: number;
   readonly wqFd: number;
+  /** EXTRA bits. */
+  readonly extras: number;
 }
 
 /** IORING_MAX_ENTRIES and IORING_MAX_CQ_ENTRIES of the kernel. */
 const MAX_ENTRIES = 32768;
 const MAX_CQ_ENTRIES = 65536;
+const CLAMP_CUTS = "; clamp: true cuts it to that";
 
 const F = IORING_SETUP;
 
 /** Names of options that are one flag each. */
 const NAMED = {
+  clamp: F.CLAMP,
+  disabled: F.R_DISABLED,
   iopoll: F.IOPOLL,
   hybridIopoll: F.HYBRID_IOPOLL,
   singleIssuer: F.SINGLE_ISSUER,
@@ -69,14 +99,19 @@ const NAMED = {
   taskrunFlag: F.TASKRUN_FLAG,
   submitAll: F.SUBMIT_ALL,
   noSqarray: F.NO_SQARRAY,
+  sqRewind: F.SQ_REWIND,
   sqe128: F.SQE128,
+  sqeMixed: F.SQE_MIXED,
   cqe32: F.CQE32,
+  cqeMixed: F.CQE_MIXED,
+  noMmap: F.NO_MMAP,
+  registeredFdOnly: F.REGISTERED_FD_ONLY,
 } as const;
 
-const KNOWN = Object.values(F).reduce<number>((all, flag) => all | flag, 0);
+/** Names of options that the core adds to a ring. */
+const EXTRAS = { registerFd: EXTRA.REGISTER_FD, waitRegion: EXTRA.WAIT_REGION } as const;
 
-/** Setup flags that this version does not set up: they change where the rings lie, or how entries are laid out. */
-const NOT_YET = F.NO_MMAP | F.REGISTERED_FD_ONLY | F.CQE_MIXED | F.SQE_MIXED | F.SQ_REWIND | F.R_DISABLED;
+const KNOWN = Object.values(F).reduce<number>((all, flag) => all | flag, 0);
 
 /**
  * Checks options and turns them into a request.
@@ -88,10 +123,11 @@ export function toRequest(options: RingOptions): SetupRequest {
   if (options === null || typeof options !== "object") {
     throw new TypeError(`options must be an object, not ${shown(options)}`);
   }
+  const clamp = options.clamp === true;
   const entries = options.entries ?? 256;
-  checkEntries(entries);
+  checkEntries(entries, clamp);
   const cqEntries = options.cqEntries ?? 0;
-  if (options.cqEntries !== undefined) checkCqEntries(cqEntries, entries);
+  if (options.cqEntries !== undefined) checkCqEntries(cqEntries, entries, clamp);
 
   let required = options.flags ?? 0;
   checkInteger(required, "flags", 0, 0xffffffff);
@@ -101,14 +137,9 @@ export function toRequest(options: RingOptions): SetupRequest {
       `flags has bits that are no IORING_SETUP flag: 0x${unknown.toString(16)}; all there are: 0x${KNOWN.toString(16)}`,
     );
   }
-  let refused = 0;
-  for (const [name, flag] of Object.entries(NAMED)) {
-    const value = options[name as keyof typeof NAMED];
-    if (value === undefined) continue;
-    if (typeof value !== "boolean") throw new TypeError(`${name} must be true or false, not ${shown(value)}`);
-    if (value) required |= flag;
-    else refused |= flag;
-  }
+  const named = switchesOf(options, NAMED);
+  required |= named.on;
+  const refused = named.off;
   if (options.cqEntries !== undefined) required |= F.CQSIZE;
   let sqThreadIdle = 0;
   let sqThreadCpu = 0;
@@ -131,42 +162,70 @@ export function toRequest(options: RingOptions): SetupRequest {
   }
   let wqFd = 0;
   if (attachTo !== undefined) {
-    wqFd = descriptorOf(attachTo);
+    wqFd = descriptorOf(attachTo, (required & F.SQPOLL) !== 0);
     required |= F.ATTACH_WQ;
   }
-  checkTogether(required);
+  const extras = switchesOf(options, EXTRAS).on;
+  checkTogether(required, extras, options);
   const optional = preferred(required, refused) & ~refused & ~required;
-  return { entries, cqEntries, required, optional, sqThreadCpu, sqThreadIdle, wqFd };
+  return { entries, cqEntries, required, optional, sqThreadCpu, sqThreadIdle, wqFd, extras };
 }
 
-function checkEntries(entries: number): void {
+/** The bits of options that are set, and of those that are set to false. */
+function switchesOf(options: RingOptions, named: Readonly<Record<string, number>>): { on: number; off: number } {
+  let on = 0;
+  let off = 0;
+  for (const name in named) {
+    const value: unknown = options[name as keyof RingOptions];
+    if (value === undefined) continue;
+    if (typeof value !== "boolean") throw new TypeError(`${name} must be true or false, not ${shown(value)}`);
+    if (value) on |= named[name]!;
+    else off |= named[name]!;
+  }
+  return { on, off };
+}
+
+/** Also checks what a ring is resized to. */
+export function checkEntries(entries: number, clamp = false): void {
   if (typeof entries !== "number" || !Number.isInteger(entries)) {
     throw new TypeError(`entries must be an integer from 1 to ${MAX_ENTRIES}, not ${shown(entries)}`);
   }
-  if (entries < 1 || entries > MAX_ENTRIES) {
-    throw new RangeError(`entries must be from 1 to ${MAX_ENTRIES}, not ${entries}`);
+  if (entries < 1 || entries > (clamp ? 0xffffffff : MAX_ENTRIES)) {
+    throw new RangeError(
+      `entries must be from 1 to ${MAX_ENTRIES}, not ${entries}${entries > MAX_ENTRIES ? CLAMP_CUTS : ""}`,
+    );
   }
 }
 
-function checkCqEntries(cqEntries: number, entries: number): void {
+/** Also checks what a ring is resized to. */
+export function checkCqEntries(cqEntries: number, entries: number, clamp = false): void {
   if (typeof cqEntries !== "number" || !Number.isInteger(cqEntries)) {
     throw new TypeError(`cqEntries must be an integer from 1 to ${MAX_CQ_ENTRIES}, not ${shown(cqEntries)}`);
   }
-  if (cqEntries < 1 || cqEntries > MAX_CQ_ENTRIES) {
-    throw new RangeError(`cqEntries must be from 1 to ${MAX_CQ_ENTRIES}, not ${cqEntries}`);
+  if (cqEntries < 1 || cqEntries > (clamp ? 0xffffffff : MAX_CQ_ENTRIES)) {
+    throw new RangeError(
+      `cqEntries must be from 1 to ${MAX_CQ_ENTRIES}, not ${cqEntries}${cqEntries > MAX_CQ_ENTRIES ? CLAMP_CUTS : ""}`,
+    );
   }
-  if (cqEntries < entries) {
+  if (cqEntries < Math.min(entries, MAX_ENTRIES)) {
     throw new RangeError(`cqEntries (${cqEntries}) must not be less than entries (${entries})`);
   }
 }
 
 /** The descriptor of a ring to share with. */
-function descriptorOf(attachTo: unknown): number {
+function descriptorOf(attachTo: unknown, sqpoll: boolean): number {
   const fd = typeof attachTo === "number" ? attachTo : (attachTo as { fd?: unknown } | null)?.fd;
   if (typeof fd !== "number") throw new TypeError(`attachTo must be a ring or its descriptor, not ${shown(attachTo)}`);
+  const { closed, setupFlags } = attachTo as { closed?: boolean; setupFlags?: number };
+  if (setupFlags !== undefined && (setupFlags & F.REGISTERED_FD_ONLY) !== 0) {
+    throw new TypeError("attachTo must have a descriptor: that ring was opened with registeredFdOnly");
+  }
   checkInteger(fd, "attachTo", 0, 0x7fffffff);
   // Its number may be another file's by now.
-  if ((attachTo as { closed?: boolean }).closed) throw new RingClosedError("attachTo");
+  if (closed) throw new RingClosedError("attachTo");
+  if (sqpoll && setupFlags !== undefined && (setupFlags & F.SQPOLL) === 0) {
+    throw new TypeError("attachTo with sqpoll shares that ring's thread, but it has none: open it with sqpoll, too");
+  }
   return fd;
 }
 
@@ -179,23 +238,60 @@ function preferred(required: number, refused: number): number {
   return flags | F.DEFER_TASKRUN | F.TASKRUN_FLAG;
 }
 
-function checkTogether(flags: number): void {
+function checkTogether(flags: number, extras: number, options: RingOptions): void {
   const has = (flag: number) => (flags & flag) !== 0;
-  if (has(F.SQ_AFF) && !has(F.SQPOLL)) throw new TypeError("SQ_AFF needs sqpoll: say sqpoll: { cpu }");
-  if (has(F.DEFER_TASKRUN) && !has(F.SINGLE_ISSUER)) {
-    throw new TypeError("deferTaskrun needs singleIssuer: set both, or neither");
+  const problem = checkFlags("IORING_SETUP", flags);
+  if (problem?.conflicts !== undefined) {
+    throw new TypeError(
+      `${optionOf(problem.flag)} and ${optionOf(problem.conflicts)} exclude each other${whyNot(problem)}`,
+    );
   }
-  if (has(F.SQPOLL) && has(F.DEFER_TASKRUN)) throw new TypeError("sqpoll and deferTaskrun exclude each other");
-  if (has(F.SQPOLL) && has(F.COOP_TASKRUN)) throw new TypeError("sqpoll and coopTaskrun exclude each other");
-  if (has(F.SQPOLL) && has(F.TASKRUN_FLAG)) throw new TypeError("sqpoll and taskrunFlag exclude each other");
-  if (has(F.TASKRUN_FLAG) && !has(F.COOP_TASKRUN) && !has(F.DEFER_TASKRUN)) {
-    throw new TypeError("taskrunFlag needs coopTaskrun or deferTaskrun");
+  if (problem?.requires !== undefined) {
+    const needed = problem.requires.split("|").map(optionOf).join(" or ");
+    throw new TypeError(`${optionOf(problem.flag)} needs ${needed}: ${FIXES[problem.flag] ?? "set both, or neither"}`);
   }
-  if (has(F.HYBRID_IOPOLL) && !has(F.IOPOLL)) throw new TypeError("hybridIopoll needs iopoll");
-  if (has(F.CQE32) && has(F.CQE_MIXED)) throw new TypeError("cqe32 and CQE_MIXED exclude each other");
-  if (has(F.SQE128) && has(F.SQE_MIXED)) throw new TypeError("sqe128 and SQE_MIXED exclude each other");
-  if (has(NOT_YET)) {
-    const names = Object.entries(F).filter(([, flag]) => has(flag & NOT_YET)).map(([name]) => name);
-    throw new TypeError(`setup flags ${names.join(", ")} are not available in this version: leave them out`);
+  if (has(F.CQSIZE) && options.cqEntries === undefined) throw new TypeError("CQSIZE needs cqEntries: say how many");
+  if (has(F.ATTACH_WQ) && options.attachTo === undefined) {
+    throw new TypeError("ATTACH_WQ needs attachTo: say which ring's workers to share");
+  }
+  if (has(F.CQE_MIXED) && options.cqEntries === 1) {
+    throw new RangeError("cqEntries must be at least 2 with cqeMixed: a CQE of 32 bytes takes two places");
+  }
+  if (has(F.SQE_MIXED) && options.entries === 1) {
+    throw new RangeError("entries must be at least 2 with sqeMixed: an SQE of 128 bytes takes two places");
+  }
+  if (has(F.IOPOLL) && (extras & EXTRA.WAIT_REGION) !== 0) {
+    throw new TypeError("iopoll and waitRegion exclude each other: who polls does not wait");
   }
 }
+
+/** What is said of a flag: the option that sets it, where there is one. */
+function optionOf(flag: string): string {
+  if (flag === "SQPOLL") return "sqpoll";
+  const bit = F[flag as keyof typeof F];
+  return Object.keys(NAMED).find((name) => NAMED[name as keyof typeof NAMED] === bit) ?? flag;
+}
+
+function whyNot({ flag, conflicts }: FlagProblem): string {
+  const reason = REASONS[flag]?.[conflicts!] ?? REASONS[conflicts!]?.[flag];
+  return reason === undefined ? "" : `: ${reason}`;
+}
+
+const NOT_INTERRUPTED = "the kernel's thread submits, and this one is not interrupted anyway";
+
+const REASONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  SQPOLL: {
+    COOP_TASKRUN: NOT_INTERRUPTED,
+    TASKRUN_FLAG: NOT_INTERRUPTED,
+    DEFER_TASKRUN: NOT_INTERRUPTED,
+    SQ_REWIND: "the kernel's thread finds what is new by the queue's tail, which then stays where it is",
+  },
+  SQE128: { SQE_MIXED: "either every SQE has 128 bytes, or some" },
+  CQE32: { CQE_MIXED: "either every CQE has 32 bytes, or some" },
+};
+
+const FIXES: Readonly<Record<string, string>> = {
+  SQ_AFF: "say sqpoll: { cpu }",
+  REGISTERED_FD_ONLY: "without a descriptor there is nothing to map; set both, or neither",
+  SQ_REWIND: "its index array would be read from the queue's head; set both, or neither",
+};

@@ -5,16 +5,26 @@
  * @module
  */
 
-import { IORING_FEAT, IORING_OP, IORING_REGISTER, IORING_SETUP } from "../abi/constants.ts";
+import { IORING_ENTER, IORING_FEAT, IORING_OP, IORING_REGISTER, IORING_SETUP, IOSQE } from "../abi/constants.ts";
 import { kernelRelease } from "../../ffi/host.ts";
-import { load } from "../../ffi/load.ts";
-import { NO_RING } from "../../ffi/native.ts";
+import { shown } from "./arguments.ts";
 import type { Core } from "./core.ts";
+import { queryOpcodes, queryScq, queryZcrx, type ScqQuery, type ZcrxQuery } from "./query.ts";
+
+export type { ScqQuery, ZcrxQuery };
 
 /** Whether one op can be used. */
 export interface OpSupport {
   /** Whether this kernel has it. */
   readonly supported: boolean;
+  /** Its number. */
+  readonly code: number;
+}
+
+/** Whether one register op can be used. */
+export interface RegisterSupport {
+  /** Whether this kernel has it; undefined when it can't tell (before 6.18). */
+  readonly supported: boolean | undefined;
   /** Its number. */
   readonly code: number;
 }
@@ -25,12 +35,24 @@ export interface Probe {
   op(name: string): OpSupport;
   /** Names of all ops that this kernel has. */
   readonly ops: readonly string[];
+  /** Asks for one register op by its name, such as `"CLONE_BUFFERS"`. */
+  register(name: string): RegisterSupport;
   /** How many register ops it has; −1 when it can't tell (before 6.18). */
   readonly registers: number;
+  /** Names of the register ops that it has; empty when it can't tell (before 6.18). */
+  readonly registerOps: readonly string[];
   /** Names of IORING_FEAT features that the ring has. */
   readonly features: readonly string[];
   /** Names of the setup flags that the kernel knows; empty when it can't tell (before 6.18). */
   readonly setupFlags: readonly string[];
+  /** Names of the IORING_ENTER flags that it knows; empty when it can't tell (before 6.18). */
+  readonly enterFlags: readonly string[];
+  /** Names of the IOSQE flags that it knows; empty when it can't tell (before 6.18). */
+  readonly sqeFlags: readonly string[];
+  /** What zero-copy receive can do; undefined when it can't tell (before 6.19), or has none. */
+  readonly zcrx: ZcrxQuery | undefined;
+  /** How large a ring's header is; undefined when it can't tell (before 6.19). */
+  readonly scq: ScqQuery | undefined;
   /** The kernel's release, such as `"6.18.44"`. */
   readonly kernel: string;
 }
@@ -50,37 +72,43 @@ export function probeRing(core: Core): Probe {
     }
   }
   const codes: Record<string, number> = IORING_OP;
-  const query = queryKernel();
+  const registerCodes: Record<string, number> = IORING_REGISTER;
+  const query = queryOpcodes();
   return {
     op(name: string): OpSupport {
-      const code = typeof name === "string" ? codes[name.toUpperCase()] : undefined;
-      if (code === undefined) throw new TypeError(`there is no op ${JSON.stringify(name)}: give a name such as "READ"`);
+      const code = codeOf(name, codes);
+      if (code === undefined) throw new TypeError(`there is no op ${shown(name)}: give a name such as "READ"`);
       return { supported: supported.has(code), code };
     },
     ops: Object.keys(codes).filter((name) => supported.has(codes[name]!)),
+    register(name: string): RegisterSupport {
+      const code = codeOf(name, registerCodes);
+      if (code === undefined) {
+        throw new TypeError(`there is no register op ${shown(name)}: give a name such as "FILES"`);
+      }
+      return { supported: query === undefined ? undefined : code < query.registers, code };
+    },
     registers: query?.registers ?? -1,
+    registerOps: query === undefined
+      ? []
+      : Object.keys(registerCodes).filter((name) => registerCodes[name]! < query.registers),
     features: namesOf(IORING_FEAT, BigInt(core.features)),
     setupFlags: query === undefined ? [] : namesOf(IORING_SETUP, query.setupFlags),
+    enterFlags: query === undefined ? [] : namesOf(IORING_ENTER, query.enterFlags),
+    sqeFlags: query === undefined ? [] : namesOf(IOSQE, query.sqeFlags),
+    zcrx: queryZcrx(),
+    scq: queryScq(),
     kernel: kernelRelease(),
   };
 }
 
-function namesOf(set: Record<string, number>, bits: bigint): string[] {
-  return Object.keys(set).filter((name) => (bits & BigInt(set[name]!)) !== 0n);
+function codeOf(name: unknown, codes: Record<string, number>): number | undefined {
+  const key = typeof name === "string" ? name.toUpperCase() : "";
+  return Object.hasOwn(codes, key) ? codes[key] : undefined;
 }
 
-/** IORING_REGISTER_QUERY with IO_URING_QUERY_OPCODES: needs no ring. Undefined before 6.18. */
-function queryKernel(): { registers: number; setupFlags: bigint } | undefined {
-  const native = load();
-  const answer = new Uint8Array(new ArrayBuffer(48));
-  const header = new DataView(new ArrayBuffer(40));
-  header.setBigUint64(8, BigInt(native.address(answer)), true); // query_data
-  header.setUint32(16, 0, true); // query_op: IO_URING_QUERY_OPCODES
-  header.setUint32(20, answer.byteLength, true);
-  const rc = native.register(NO_RING, IORING_REGISTER.QUERY, header, 0);
-  if (rc < 0 || header.getInt32(24, true) < 0) return undefined;
-  const view = new DataView(answer.buffer);
-  return { registers: view.getUint32(4, true), setupFlags: view.getBigUint64(16, true) };
+function namesOf(set: Record<string, number>, bits: bigint): string[] {
+  return Object.keys(set).filter((name) => (bits & BigInt(set[name]!)) !== 0n);
 }
 
 export { kernelRelease };

@@ -11,6 +11,7 @@ import { IORING_CQE_F, IOSQE } from "../abi/constants.ts";
 import type { Home } from "../memory/address.ts";
 import { giveScratch, type Scratch } from "../memory/scratch.ts";
 import type { Core } from "./core.ts";
+import type { More } from "./raw_memory.ts";
 
 /** user_data's high word of an operation that holds memory: the core counts these. */
 const HELD = 0x80000000 | 0;
@@ -18,6 +19,7 @@ const GENERATION_MASK = 0x3fffffff;
 const USER_DATA = 8;
 /** In an SQE's first word. */
 const SKIP = IOSQE.CQE_SKIP_SUCCESS << 8;
+const SELECT = IOSQE.BUFFER_SELECT << 8;
 
 /** How long `close` waits for operations that can't be cancelled. */
 const CLOSE_LIMIT_MS = 5000;
@@ -31,17 +33,17 @@ export class RawTable {
   readonly #homes: (Home | null)[] = [];
   readonly #scratches: (Scratch | null)[] = [];
   /** Further homes and scratch memory, of the few that have them. */
-  readonly #more = new Map<number, { homes?: readonly Home[]; scratch?: Scratch }>();
+  readonly #more = new Map<number, More>();
   readonly #free: number[] = [];
   #slots = 0;
   /** Prepared since the last submit: the SQE's word, and its slot. */
   #preparedAt: Int32Array;
   #preparedSlots: Int32Array;
   #prepared = 0;
-  #pendingHomes: readonly Home[] | undefined;
-  #pendingScratch: Scratch | undefined;
-  /** Something had CQE_SKIP_SUCCESS: nobody tells when the kernel is done with its memory. */
-  #silent = false;
+  /** What the kernel may fill at any time: memory given to groups of provided buffers. */
+  readonly #provided = new Set<Home>();
+  /** Something that takes a provided buffer had CQE_SKIP_SUCCESS: nobody tells when the kernel is done with it. */
+  #silentSelect = false;
 
   constructor(core: Core) {
     this.#core = core;
@@ -49,40 +51,56 @@ export class RawTable {
     this.#preparedSlots = new Int32Array(core.entries);
   }
 
+  /** The queue has another size; what is prepared is where it was. */
+  resize(): void {
+    const { entries } = this.#core;
+    if (entries <= this.#preparedAt.length) return;
+    this.#preparedAt = grown(this.#preparedAt, new Int32Array(entries));
+    this.#preparedSlots = grown(this.#preparedSlots, new Int32Array(entries));
+  }
+
   /** The SQE at `at` holds this. */
-  hold(at: number, home: Home | null, scratch: Scratch | null): void {
+  hold(at: number, home: Home | null, scratch: Scratch | null): number {
     const slot = this.#free.length > 0 ? this.#free.pop()! : this.#grow();
     this.#homes[slot] = home;
     this.#scratches[slot] = scratch;
     this.#taken[slot] = 1;
     this.#preparedAt[this.#prepared] = at;
     this.#preparedSlots[this.#prepared++] = slot;
-    if (this.#pendingHomes === undefined && this.#pendingScratch === undefined) return;
-    this.#more.set(slot, {
-      ...(this.#pendingHomes && { homes: this.#pendingHomes }),
-      ...(this.#pendingScratch && { scratch: this.#pendingScratch }),
-    });
-    this.#pendingHomes = undefined;
-    this.#pendingScratch = undefined;
+    return slot;
   }
 
-  /** The next SQE to be held holds these, too. */
-  alsoHold(homes: readonly Home[] | undefined): void {
-    this.#pendingHomes = homes;
+  /** As {@linkcode hold}, and more than that. */
+  holdMore(at: number, home: Home | null, scratch: Scratch | null, more: More): void {
+    this.#more.set(this.hold(at, home, scratch), more);
   }
 
-  /** The next SQE to be held holds this scratch memory, too. */
-  alsoGiveBack(scratch: Scratch | null): void {
-    this.#pendingScratch = scratch ?? undefined;
+  /** The SQE at `at`, the last that was prepared, holds this, too. */
+  holdAlso(at: number, home: Home): void {
+    const last = this.#prepared - 1;
+    if (last < 0 || this.#preparedAt[last] !== at) return void this.hold(at, home, null);
+    const slot = this.#preparedSlots[last]!;
+    const more = this.#more.get(slot);
+    this.#more.set(slot, { ...more, homes: [...more?.homes ?? [], home] });
+  }
+
+  /** Holds memory until the ring is closed: the kernel fills provided buffers for whichever operation comes. */
+  provide(home: Home): void {
+    this.#provided.add(home);
   }
 
   /** Before a submit: puts slots in place of user data, as the caller left them in the SQEs. */
   commit(): void {
     const { sqes } = this.#core;
     for (let i = 0; i < this.#prepared; i++) {
+      const head = sqes[this.#preparedAt[i]!]!;
       const at = this.#preparedAt[i]! + USER_DATA;
       const slot = this.#preparedSlots[i]!;
-      if ((sqes[this.#preparedAt[i]!]! & SKIP) !== 0) this.#silent = true;
+      if ((head & SKIP) !== 0) {
+        if ((head & SELECT) !== 0) this.#silentSelect = true;
+        this.#keepForGood(slot);
+        continue;
+      }
       const low = sqes[at]!;
       const high = sqes[at + 1]!;
       this.#userData[slot] = high === 0 && low >= 0 ? low : join(low, high);
@@ -101,10 +119,10 @@ export class RawTable {
   }
 
   /** What the kernel knows an operation by. A search: cancelling is rare. */
-  kernelUserData(userData: number): number | bigint {
+  kernelUserData(userData: number | bigint): number | bigint {
     this.#readPrepared();
     for (let slot = 0; slot < this.#slots; slot++) {
-      if (this.#taken[slot] === 1 && this.#userData[slot] === userData) {
+      if (this.#taken[slot] === 1 && this.#userData[slot] === Number(userData)) {
         return BigInt.asUintN(64, BigInt(this.#generations[slot]!) << 32n | BigInt(slot));
       }
     }
@@ -116,25 +134,42 @@ export class RawTable {
     const { sqes } = this.#core;
     for (let i = 0; i < this.#prepared; i++) {
       const at = this.#preparedAt[i]! + USER_DATA;
-      this.#userData[this.#preparedSlots[i]!] = join(sqes[at]!, sqes[at + 1]!);
+      // Its user data stay as they are: see keepForGood.
+      const isSilent = (sqes[this.#preparedAt[i]!]! & SKIP) !== 0;
+      this.#userData[this.#preparedSlots[i]!] = isSilent ? NaN : join(sqes[at]!, sqes[at + 1]!);
     }
   }
 
   #release(slot: number): void {
+    if (this.#more.size > 0) {
+      const more = this.#more.get(slot);
+      more?.ended?.();
+      if (more?.scratch) giveScratch(more.scratch);
+    }
+    const scratch = this.#scratches[slot]!;
+    if (scratch !== null) giveScratch(scratch);
+    this.#empty(slot);
+  }
+
+  #empty(slot: number): void {
     this.#generations[slot] = HELD | ((this.#generations[slot]! + 1) & GENERATION_MASK);
     this.#taken[slot] = 0;
     this.#homes[slot] = null;
-    const scratch = this.#scratches[slot]!;
-    if (scratch !== null) {
-      giveScratch(scratch);
-      this.#scratches[slot] = null;
-    }
-    if (this.#more.size > 0) {
-      const more = this.#more.get(slot);
-      if (more?.scratch !== undefined) giveScratch(more.scratch);
-      this.#more.delete(slot);
-    }
+    this.#scratches[slot] = null;
+    if (this.#more.size > 0) this.#more.delete(slot);
     this.#free.push(slot);
+  }
+
+  /**
+   * With CQE_SKIP_SUCCESS nobody tells when the kernel is done with an operation's memory: it is never let go. The slot
+   * is: the completion of a failure carries the caller's own user data.
+   */
+  #keepForGood(slot: number): void {
+    keep(this.#homes[slot]!, this.#scratches[slot]!);
+    const more = this.#more.get(slot);
+    more?.homes?.forEach((home) => keep(home, null));
+    keep(null, more?.scratch ?? null);
+    this.#empty(slot);
   }
 
   #grow(): number {
@@ -149,14 +184,25 @@ export class RawTable {
     return slot;
   }
 
-  /** Drains and closes. What can't be drained, or was not counted, keeps the table, and with it the memory, for good. */
+  /** Drains and closes. What can't be drained keeps the table, and with it the memory, for good. */
   close(): void {
     if (this.#core.closed) return;
-    if (!this.#core.close(CLOSE_LIMIT_MS) || this.#silent) kept.push(this);
+    if (!this.#core.close(CLOSE_LIMIT_MS)) return void kept.add(this);
+    if (this.#silentSelect) this.#provided.forEach((home) => kept.add(home));
+    // Whoever keeps the closed ring need not keep its memory.
+    this.#provided.clear();
+    this.#homes.fill(null);
+    this.#more.clear();
   }
 }
 
-const kept: RawTable[] = [];
+/** What stays as long as the process. Buffers that are used again and again are here once. */
+const kept = new Set<RawTable | Home | ArrayBuffer>();
+
+function keep(home: Home | null, scratch: Scratch | null): void {
+  if (home !== null) kept.add(home);
+  if (scratch !== null) kept.add(scratch.bytes.buffer);
+}
 
 function join(low: number, high: number): number {
   return (high >>> 0) * 4294967296 + (low >>> 0);

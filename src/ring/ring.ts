@@ -5,7 +5,8 @@
  */
 
 import { IOSQE } from "../abi/constants.ts";
-import { checkInteger, checkMilliseconds, shown } from "./arguments.ts";
+import { checkInteger, shown } from "./arguments.ts";
+import { checkLimits } from "./core.ts";
 import type { Engine } from "./engine.ts";
 import { RegisterOps } from "./ops_register.ts";
 import type { RingOptions } from "./options.ts";
@@ -39,6 +40,21 @@ export interface LinkOptions {
 export interface WaitOptions {
   /** Milliseconds after which waiting ends. Default: none. */
   readonly timeout?: number;
+  /** Instead of `timeout`: when waiting ends, as `performance.now()` counts. */
+  readonly deadline?: number;
+  /**
+   * Milliseconds, up to 4294967, for which waiting gathers completions in any case; once they are over, any that is
+   * there ends it (6.12).
+   */
+  readonly minWait?: number;
+}
+
+/** Options of {@linkcode Ring.resize}. */
+export interface ResizeOptions {
+  /** Submission queue entries, 1 to 32768; the kernel rounds up to a power of two. */
+  readonly entries: number;
+  /** Completion queue entries, `entries` to 65536. Default: twice `entries`. */
+  readonly cqEntries?: number;
 }
 
 /**
@@ -62,10 +78,6 @@ export interface WaitOptions {
 export class Ring extends RegisterOps {
   /** The ring's own descriptor. Only `close()` may close it. */
   readonly fd: number;
-  /** Places in the submission queue. */
-  readonly entries: number;
-  /** Places in the completion queue. */
-  readonly cqEntries: number;
   /** IORING_FEAT bits. */
   readonly features: number;
   /** IORING_SETUP bits that the ring got. */
@@ -105,11 +117,19 @@ export class Ring extends RegisterOps {
     super(options);
     const { core } = this.engine;
     this.fd = core.fd;
-    this.entries = core.entries;
-    this.cqEntries = core.cqEntries;
     this.features = core.features;
     this.setupFlags = core.setupFlags;
     forgotten.register(this, this.engine, this);
+  }
+
+  /** Places in the submission queue. */
+  get entries(): number {
+    return this.engine.core.entries;
+  }
+
+  /** Places in the completion queue. */
+  get cqEntries(): number {
+    return this.engine.core.cqEntries;
   }
 
   /** Whether it is closed, or closing. */
@@ -149,13 +169,38 @@ export class Ring extends RegisterOps {
    * promises settle as always, after the current code.
    *
    * @param count at most as many as are in flight
-   * @param options a limit in time
+   * @param options limits in time
    * @returns how many completed
+   * @throws {UnsupportedError} for `minWait` before Linux 6.12
    */
   submitAndWait(count: number, options: WaitOptions = {}): number {
     checkInteger(count, "count", 0, 0xffffffff);
-    if (options.timeout !== undefined) checkMilliseconds(options.timeout, "timeout");
-    return this.engine.submitAndWait(count, options.timeout);
+    checkLimits(this.features, options);
+    return this.engine.submitAndWait(count, options);
+  }
+
+  /**
+   * Gives the queues other sizes, while operations are in flight (6.13). What is queued is submitted first, and what
+   * has completed settles.
+   *
+   * @throws {TypeError} for a ring without `deferTaskrun`
+   * @throws {RangeError} for sizes that can't be
+   * @throws {UnsupportedError} before Linux 6.13
+   *
+   * @example
+   * ```ts
+   * import { Ring } from "@uring/uring";
+   *
+   * await using ring = new Ring({ entries: 8 });
+   * ring.resize({ entries: 64 });
+   * console.assert(ring.entries === 64 && ring.cqEntries === 128);
+   * ```
+   */
+  resize(options: ResizeOptions): void {
+    if (options === null || typeof options !== "object") {
+      throw new TypeError(`options must be { entries, cqEntries }, not ${shown(options)}`);
+    }
+    this.engine.resize(options.entries, options.cqEntries);
   }
 
   /**

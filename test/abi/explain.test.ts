@@ -11,7 +11,7 @@ import {
 } from "../../src/abi/constants.ts";
 import * as encode from "../../src/abi/encode.ts";
 import { ERRNO } from "../../src/abi/errno.ts";
-import { explain, isKnownError, remedy, type SqeWords } from "../../src/abi/explain.ts";
+import { causeOf, explain, isKnownError, remedy, type SqeWords } from "../../src/abi/explain.ts";
 import { OPS } from "../../src/abi/ops.ts";
 
 function sqe(write: (words: Int32Array) => void): SqeWords {
@@ -53,6 +53,42 @@ describe("explain() of an SQE", () => {
     );
   });
 
+  test("shows an offset of -1 as a number where there is no file position", () => {
+    expect(explain(sqe((words) => encode.prepFallocate(words, 0, 3, 0, 2n ** 64n - 1n, 1)))).toBe(
+      "FALLOCATE fd=3 offset=18446744073709551615 len=1",
+    );
+    expect(explain(sqe((words) => encode.prepFtruncate(words, 0, 3, 0)))).toBe("FTRUNCATE fd=3 len=0");
+  });
+
+  test("reads a command's fields by the command", () => {
+    expect(explain(sqe((words) => encode.prepCmdSock(words, 0, 2, 4, 1, 9, 0x7000, 4)))).toBe(
+      "URING_CMD fd=4 command=2/GETSOCKOPT level=SOCKET optname=9 optlen=4",
+    );
+    expect(explain(sqe((words) => encode.prepCmdDiscard(words, 0, 4, 4096, 8192)))).toBe(
+      "URING_CMD fd=4 command=DISCARD offset=4096 len=8192",
+    );
+    expect(explain(sqe((words) => encode.prepUringCmd(words, 0, 0x4e80 | 0, 4)))).toBe("URING_CMD fd=4 command=0x4e80");
+    expect(explain(sqe((words) => encode.prepMsgRingFd(words, 0, 5, 1, 2, 9, 0)))).toBe(
+      "MSG_RING ring=5 command=SEND_FD data=9 source_slot=1 slot=2",
+    );
+    expect(explain(sqe((words) => encode.prepMsgRingCqeFlags(words, 0, 5, 1, 9, 0, 3)))).toBe(
+      "MSG_RING ring=5 command=DATA res=1 data=9 cqe_flags=3 msg_ring_flags=FLAGS_PASS",
+    );
+  });
+
+  test("takes a socket's type apart, and names a personality", () => {
+    const socket = sqe((words) => {
+      encode.prepSocket(words, 0, 2, 2 | 0o2000000 | 0o4000, 0, 0);
+      words[10] = 3 << 16;
+    });
+    expect(explain(socket)).toBe("SOCKET domain=INET type=DGRAM|NONBLOCK|CLOEXEC personality=3");
+  });
+
+  test("gives both paths of an op that takes two", () => {
+    const rename = sqe((words) => encode.prepRenameat(words, 0, AT.FDCWD, 1, 7, 1, 0));
+    expect(explain(rename, 0, { path: "/a", dest: "b" })).toBe('RENAMEAT path="/a" newdirfd=7 newpath="b" → 0');
+  });
+
   test("names the flags of the SQE and of ioprio", () => {
     const send = sqe((words) => {
       encode.prepSendBundle(words, 0, 2, 0, MSG.MORE);
@@ -67,13 +103,13 @@ describe("explain() of an SQE", () => {
   test("gives the path that is known, and the mode in octal", () => {
     const open = sqe((words) => encode.prepOpenat(words, 0, AT.FDCWD, 1, 0o2000102, 0o644));
     expect(explain(open, -2, { path: "/no/where" })).toBe(
-      'OPENAT path="/no/where" open_flags=RDWR|CREAT|CLOEXEC mode=0o644 → ENOENT: /no/where does not exist',
+      'OPENAT path="/no/where" open_flags=RDWR|CREAT|CLOEXEC mode=0o644 → ENOENT: no such file or directory: /no/where',
     );
   });
 
   test("shows a field that should be 0 and is not", () => {
     const wrong = sqe((words) => encode.prepSocket(words, 0, 2, 1, 0, 8));
-    expect(explain(wrong)).toBe("SOCKET domain=INET type=1 rw_flags=8(not 0)");
+    expect(explain(wrong)).toBe("SOCKET domain=INET type=STREAM rw_flags=8(not 0)");
   });
 
   test("takes bytes at any offset, and an opcode that nobody has", () => {
@@ -101,13 +137,27 @@ describe("explain() of a result", () => {
     expect(explain(READ, -9, { open: true })).toMatch(/fd 9999 is not open for reading$/);
   });
 
+  test("shows the flags of the completion, and the events of a poll", () => {
+    const multishot = sqe((words) => encode.prepReadMultishot(words, 0, 3, 0, -1, 7));
+    const flags = IORING_CQE_F.BUFFER | IORING_CQE_F.MORE | (2 << 16);
+    expect(explain(multishot, { res: 512, flags })).toMatch(/ → 512 buffer=2 flags=MORE$/);
+    expect(explain(multishot, { res: -105, flags: 0 }, { groupKnown: true })).toMatch(
+      / → ENOBUFS: buffer group 7 is exhausted$/,
+    );
+    expect(explain(sqe((words) => encode.prepPollAdd(words, 0, 4, POLL.IN)), POLL.IN | POLL.HUP)).toBe(
+      "POLL_ADD fd=4 events=IN → IN|HUP",
+    );
+  });
+
   test("knows an empty slot, and flags that do not go together", () => {
     const withFlags = (flags: number) =>
       sqe((words) => {
         encode.prepFsync(words, 0, 3, 0);
         encode.sqeSetFlags(words, 0, flags);
       });
-    expect(explain(withFlags(IOSQE.FIXED_FILE), -9)).toMatch(/EBADF: file slot 3 is empty or out of range$/);
+    expect(explain(withFlags(IOSQE.FIXED_FILE), -9)).toMatch(
+      /EBADF: slot 3 of the registered files is empty or out of range$/,
+    );
     expect(explain(withFlags(IOSQE.BUFFER_SELECT), -95)).toMatch(/EOPNOTSUPP: FSYNC takes no provided buffers$/);
     expect(explain(withFlags(0x80), -22)).toMatch(/EINVAL: the SQE has a flag that does not exist$/);
     expect(explain(withFlags(IOSQE.IO_DRAIN | IOSQE.CQE_SKIP_SUCCESS), -95)).toMatch(
@@ -139,6 +189,19 @@ describe("explain() of an error", () => {
       "ENOBUFS: there is no buffer group 7, or it has no buffer left",
     );
     expect(explain(-105, "RECV", { group: 7, groupKnown: true })).toBe("ENOBUFS: buffer group 7 is exhausted");
+  });
+
+  test("names both causes where nobody looked", () => {
+    expect(explain(-9, "WRITE", { fd: 3, open: "unknown" })).toBe("EBADF: fd 3 is not open, or not for writing");
+    expect(explain(-105, "RECV", { group: 7, groupKnown: false })).toBe("ENOBUFS: there is no buffer group 7");
+  });
+
+  test("knows register ops by their names", () => {
+    expect(explain(-16, "REGISTER_FILES")).toBe("EBUSY: one is registered already");
+    expect(explain(-16, "IORING_REGISTER_FILES")).toBe("EBUSY: one is registered already");
+    expect(explain(-17, "REGISTER_FILES")).toBe("EEXIST: the ring belongs to another thread");
+    expect(remedy(-22, "REGISTER_ENABLE_RINGS")).toBe("it needs Linux 5.10");
+    expect(explain(-16, "REGISTER_NOTHING")).toBe("EBUSY: device or resource busy");
   });
 
   test("of an unknown op falls back to the general text", () => {
@@ -187,6 +250,15 @@ describe("remedy()", () => {
     expect(remedy(0, "READ")).toBe("");
     expect(remedy(-9, "FLY")).toBe("");
   });
+});
+
+test("causeOf() gives both halves", () => {
+  expect(causeOf(-9, READ, { open: true })).toEqual({
+    cause: "fd 9999 is not open for reading",
+    fix: "open it with O_RDONLY or O_RDWR",
+  });
+  expect(causeOf(-11, "FLY")).toEqual({ cause: "resource temporarily unavailable", fix: "" });
+  expect(causeOf(0, "READ").cause).toBe("no error");
 });
 
 test("isKnownError() tells expected errors from surprises", () => {

@@ -1,6 +1,5 @@
 import { fstatSync, lstatSync, readdirSync, readlinkSync, symlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { PREPS } from "../../src/abi/mod.ts";
 import {
   AT,
   BufferPool,
@@ -38,62 +37,6 @@ const { FDCWD } = AT;
 function text(content: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(content);
 }
-
-describe("every prep", () => {
-  const ADDRESS = 0x7fff_1234_5678;
-  /** Method, liburing's name, and arguments that leave no field of the SQE at 0; addresses are numbers. */
-  const CASES: [method: keyof RawRing & string, name: string, args: (number | bigint)[]][] = [
-    ["prepNop", "nop", []],
-    ["prepRead", "read", [7, ADDRESS, 4096, 2n ** 40n + 1n]],
-    ["prepWrite", "write", [7, ADDRESS, 4096, 12345]],
-    ["prepReadFixed", "read_fixed", [7, ADDRESS, 4096, -1, 513]],
-    ["prepWriteFixed", "write_fixed", [7, ADDRESS, 4096, 2 ** 33, 65535]],
-    ["prepReadv", "readv", [7, ADDRESS, 3, 99]],
-    ["prepReadv2", "readv2", [7, ADDRESS, 3, 99, 8]],
-    ["prepWritev", "writev", [7, ADDRESS, 3, 99]],
-    ["prepWritev2", "writev2", [7, ADDRESS, 3, 99, 2]],
-    ["prepOpenat", "openat", [-100, ADDRESS, 0o101, 0o640]],
-    ["prepOpenat2", "openat2", [5, ADDRESS, ADDRESS + 64]],
-    ["prepClose", "close", [7]],
-    ["prepFsync", "fsync", [7, 1]],
-    ["prepStatx", "statx", [-100, ADDRESS, 0x100, 0x7ff, ADDRESS + 64]],
-    ["prepFallocate", "fallocate", [7, 3, 2n ** 33n, 4096]],
-    ["prepFadvise", "fadvise", [7, 4096, 8192, 4]],
-    ["prepFtruncate", "ftruncate", [7, 2n ** 33n]],
-    ["prepUnlinkat", "unlinkat", [5, ADDRESS, 0x200]],
-    ["prepRenameat", "renameat", [5, ADDRESS, 6, ADDRESS + 64, 1]],
-    ["prepMkdirat", "mkdirat", [5, ADDRESS, 0o755]],
-    ["prepSymlinkat", "symlinkat", [ADDRESS, 5, ADDRESS + 64]],
-    ["prepLinkat", "linkat", [5, ADDRESS, 6, ADDRESS + 64, 0x400]],
-    ["prepPollAdd", "poll_add", [7, 0x2005]],
-    ["prepPollRemove", "poll_remove", [99]],
-    ["prepTimeout", "timeout", [ADDRESS, 5, 9]],
-    ["prepTimeoutRemove", "timeout_remove", [99, 0]],
-    ["prepTimeoutUpdate", "timeout_update", [ADDRESS, 99, 1]],
-    ["prepLinkTimeout", "link_timeout", [ADDRESS, 1]],
-    ["prepCancel", "cancel64", [99, 1]],
-    ["prepCancelFd", "cancel_fd", [7, 1]],
-  ];
-
-  test.each(CASES)("%s writes the SQE of io_uring_prep_%s, with its user data", (method, name, args) => {
-    using ring = new RawRing({ entries: 4 });
-    const { encode } = PREPS[`io_uring_prep_${name}`]!;
-    for (const userData of [0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 + 5, Number.MAX_SAFE_INTEGER]) {
-      const prep = ring[method] as (userData: number, ...args: (number | bigint)[]) => boolean;
-      expect(prep.call(ring, userData, ...args)).toBe(true);
-      const words = new Int32Array(16).fill(-1);
-      encode(words, 0, ...args);
-      new DataView(words.buffer).setBigUint64(32, BigInt(userData), true);
-      expect(ring.sqe().bytes()).toEqual(new Uint8Array(words.buffer));
-      if (ring.sqSpace === 0) break;
-    }
-  });
-
-  test("is here: none of the class's preps is left out", () => {
-    const methods = Object.getOwnPropertyNames(RawRing.prototype).filter((name) => name.startsWith("prep"));
-    expect(CASES.map(([method]) => method).sort()).toEqual(methods.sort());
-  });
-});
 
 describe("preps that read and write", () => {
   test("prepRead and prepWrite", () => {

@@ -1,6 +1,15 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { IORING_CQE_F, IORING_FEAT, IORING_REGISTER, IORING_SETUP, IOSQE, POLL, RingClosedError } from "../../mod.ts";
+import {
+  IORING_CQE_F,
+  IORING_FEAT,
+  IORING_REGISTER,
+  IORING_SETUP,
+  IOSQE,
+  POLL,
+  RingClosedError,
+  UnsupportedError,
+} from "../../mod.ts";
 import { RawRing } from "../../src/ring/raw.ts";
 import { completions, resultOf, results } from "../support/completions.ts";
 import { thrown } from "../support/failure.ts";
@@ -102,6 +111,93 @@ describe("the submission queue", () => {
     for (const userData of NUMBERS) expect(ring.prepRead(userData, fd, new Uint8Array(8), 8, 0)).toBe(true);
     ring.submitAndWait(NUMBERS.length);
     expect(completions(ring).map(({ userData }) => userData).sort((a, b) => a - b)).toEqual(NUMBERS);
+  });
+});
+
+describe("resize()", () => {
+  const canResize = (() => {
+    using ring = new RawRing({ entries: 2 });
+    if ((ring.setupFlags & IORING_SETUP.DEFER_TASKRUN) === 0) return false;
+    try {
+      ring.resize({ entries: 2 });
+      return true;
+    } catch (error) {
+      expect(error).toBeInstanceOf(UnsupportedError);
+      return false;
+    }
+  })();
+
+  test.skipIf(!canResize)("gives the queues other sizes, and keeps what is prepared and in flight", () => {
+    using ring = new RawRing({ entries: 4 });
+    using folder = new TempFolder();
+    using pipe = new Pipe();
+    folder.write("file", pattern(8));
+    const fd = folder.open("file");
+    const waiting = new Uint8Array(8);
+    ring.prepRead(1000, pipe.readEnd, waiting, 8, -1);
+    ring.submit();
+    for (const entries of [64, 8, 512, 16]) {
+      const buffers = times(3, () => new Uint8Array(8));
+      for (const [i, buffer] of buffers.entries()) ring.prepRead(i, fd, buffer, 8, 0);
+      ring.resize({ entries, cqEntries: entries * 4 });
+      expect([ring.entries, ring.cqEntries, ring.sqSpace]).toEqual([entries, entries * 4, entries - 3]);
+      expect(ring.sqe().getBigUint64(32)).toBe(2n);
+      for (let i = 3; i < entries; i++) expect(ring.prepTimeout(i, { ms: 0 }, 0, 0)).toBe(true);
+      expect(ring.prepNop(entries)).toBe(false);
+      expect(ring.submitAndWait(entries)).toBe(entries);
+      const visited = completions(ring);
+      expect(visited.map(({ userData }) => userData).sort((a, b) => a - b)).toEqual(times(entries, (i) => i));
+      expect(buffers).toEqual(times(3, () => pattern(8)));
+    }
+    pipe.write("awaited!");
+    expect(results(ring, 1)).toEqual(new Map([[1000, 8]]));
+    expect(new TextDecoder().decode(waiting)).toBe("awaited!");
+  });
+
+  test.skipIf(!canResize)("may be called by a visitor once it has seen all, and not before", () => {
+    using ring = new RawRing({ entries: 4 });
+    times(3, (i) => ring.prepNop(i));
+    ring.submit();
+    const visited: number[] = [];
+    ring.forEachCqe((userData) => {
+      visited.push(userData);
+      if (userData < 2) {
+        expect(thrown(() => ring.resize({ entries: 8 }), TypeError).message).toMatch(/wait to be visited/);
+      } else if (userData === 2) {
+        ring.resize({ entries: 64 });
+        times(40, (i) => ring.prepNop(100 + i));
+        expect(ring.submit()).toBe(40);
+      }
+    });
+    expect(visited).toEqual([0, 1, 2, ...times(40, (i) => 100 + i)]);
+  });
+
+  test("refuses what can't be", () => {
+    using ring = new RawRing({ entries: 4 });
+    // deno-lint-ignore no-explicit-any -- as from JavaScript
+    expect(thrown(() => ring.resize(8 as any), TypeError).message).toMatch(/sizes must be \{ entries, cqEntries \}/);
+    expect(thrown(() => ring.resize({ entries: 0 }), RangeError).message).toMatch(/entries/);
+    ring.close();
+    thrown(() => ring.resize({ entries: 4 }), RingClosedError);
+  });
+});
+
+describe("a ring that is opened disabled", () => {
+  test.each([
+    ["enable()", (ring: RawRing) => ring.enable()],
+    ["register()", (ring: RawRing) => ring.register(IORING_REGISTER.ENABLE_RINGS, null, 0)],
+  ])("takes nothing before %s, and everything after it", (_, enable) => {
+    using ring = new RawRing({ entries: 4, disabled: true });
+    expect(ring.sqSpace).toBe(0);
+    expect(thrown(() => ring.prepNop(1), Error)).toMatchObject({ code: "EBADFD" });
+    enable(ring);
+    expect(ring.sqSpace).toBe(4);
+    expect(times(5, (i) => ring.prepNop(i))).toEqual([true, true, true, true, false]);
+    expect(ring.submitAndWait(4)).toBe(4);
+    expect(completions(ring).length).toBe(4);
+    expect(thrown(() => ring.enable(), Error)).toMatchObject({ code: "EBADFD" });
+    ring.close();
+    thrown(() => ring.enable(), RingClosedError);
   });
 });
 

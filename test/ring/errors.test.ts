@@ -1,5 +1,16 @@
 import { describe, expect, test } from "vitest";
-import { AbortError, AT, O, Ring, RingClosedError, UnsupportedError, UringError } from "../../mod.ts";
+import {
+  AbortError,
+  AT,
+  type ErrorContext,
+  IORING_OP,
+  O,
+  Ring,
+  RingClosedError,
+  UnsupportedError,
+  UringError,
+} from "../../mod.ts";
+import { ERRNO } from "../../src/abi/errno.ts";
 import { MOD, runScript } from "../support/script.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
@@ -49,15 +60,65 @@ describe("UringError", () => {
     );
   });
 
+  const message = (errno: number, syscall: string, context: ErrorContext = {}) =>
+    new UringError(errno, syscall, context).message;
+
   test("says which of several causes it was", () => {
-    const message = (errno: number, syscall: string, context = {}) => new UringError(errno, syscall, context).message;
     expect(message(-9, "read", { fd: 7 })).toMatch("fd 7 is not open, or not for reading");
     expect(message(-9, "writev", { fd: 7 })).toMatch("fd 7 is not open, or not for writing");
     expect(message(-9, "fsync", { fd: 7 })).toMatch("fd 7 is not open, fsync");
-    expect(message(-14, "read_fixed", { fd: 7 })).toMatch("not one that is registered");
-    expect(message(-14, "read", { fd: 7 })).toMatch("bad address");
+    expect(message(-14, "read_fixed", { fd: 7, bufferIndex: 3 })).toMatch("registered buffer 3 does not exist");
+    expect(message(-14, "read", { fd: 7 })).toMatch("the buffer is not memory of this process");
     expect(message(-22, "write", { fd: 7 })).toMatch("O_DIRECT");
+    expect(message(-22, "write", { fd: 7, iopoll: true })).toMatch("a ring with iopoll");
     expect(message(-95, "fallocate", { fd: 7 })).toMatch("the file system can't do this mode");
+  });
+
+  test("tells an exhausted buffer group from one that does not exist", () => {
+    expect(message(-105, "recv", { fd: 7, group: 7, groupKnown: true })).toMatch(
+      /^ENOBUFS: buffer group 7 is exhausted, recv fd=7; give buffers back sooner/,
+    );
+    expect(message(-105, "recv", { group: 7, groupKnown: false })).toMatch(
+      /^ENOBUFS: there is no buffer group 7, recv; /,
+    );
+    expect(message(-105, "recv", { group: 7 })).toMatch("there is no buffer group 7, or it has no buffer left");
+  });
+
+  test("tells an empty slot of the registered files from an op that takes none", () => {
+    expect(message(-9, "read", { fd: 3, fixedFile: true })).toMatch(
+      /^EBADF: slot 3 of the registered files is empty or out of range, read slot=3; /,
+    );
+    expect(message(-9, "futex_wait", { fixedFile: true })).toMatch(
+      "FUTEX_WAIT takes no registered file, futex_wait; leave fixedFile",
+    );
+  });
+
+  test("ends with what to do, and has it as a property, unless the errno says it all", () => {
+    const refused = new UringError(-111, "connect", { fd: 5 });
+    expect(refused.message).toBe("ECONNREFUSED: nobody listens there, connect fd=5; check address and port");
+    expect(refused.fix).toBe("check address and port");
+    const absent = new UringError(-2, "openat", { path: "/nowhere" });
+    expect(absent.message).toBe("ENOENT: no such file or directory, openat '/nowhere'");
+    expect(absent.fix).toBeUndefined();
+    expect(new UringError(-5, "read", { detail: "the disk is on fire" }).fix).toBeUndefined();
+  });
+
+  test("knows the causes of io_uring_register, too", () => {
+    expect(message(-16, "io_uring_register", { register: "REGISTER_BUFFERS" })).toBe(
+      "EBUSY: one is registered already, io_uring_register; unregister it first",
+    );
+    expect(message(-22, "io_uring_register", { register: "IORING_REGISTER_CLOCK" })).toMatch("no such clock");
+    expect(message(-16, "io_uring_register")).toBe("EBUSY: device or resource busy, io_uring_register");
+  });
+
+  test("has a message for each op and errno, without a blank left unfilled", () => {
+    for (const op of Object.keys(IORING_OP)) {
+      for (const errno of Object.values(ERRNO)) {
+        for (const context of [{}, { fd: 3, fixedFile: true, iopoll: true }, { fd: 3, path: "/x", dest: "/y" }]) {
+          expect(message(-errno, op.toLowerCase(), context)).not.toMatch(/[[\]{}?|]|undefined| {2}/);
+        }
+      }
+    }
   });
 });
 

@@ -285,7 +285,7 @@ describe("closeFd()", () => {
     expect(existsSync(`/proc/self/fd/${fd}`)).toBe(false);
     const error = await failure(ring.closeFd(fd), UringError);
     expect(error).toMatchObject({ code: "EBADF", syscall: "close", fd });
-    expect(error.message).toBe(`EBADF: fd ${fd} is not open, close fd=${fd}`);
+    expect(error.message).toMatch(`EBADF: fd ${fd} is not open, or it is a ring, close fd=${fd}; `);
   });
 
   test("refuses to close the ring itself", async () => {
@@ -312,7 +312,7 @@ describe("fsync()", () => {
     using pipe = new Pipe();
     expect(await failure(ring.fsync(pipe.writeEnd), UringError)).toMatchObject({ code: "EINVAL", syscall: "fsync" });
     expect(await failure(ring.fsync(folder.open("file", "w"), 2), UringError)).toMatchObject({ code: "EINVAL" });
-    expect((await failure(ring.fsync(99_999), UringError)).message).toBe("EBADF: fd 99999 is not open, fsync fd=99999");
+    expect((await failure(ring.fsync(99_999), UringError)).message).toMatch("EBADF: fd 99999 is not open, fsync fd=99999; ");
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { POLL, Ring, UringError } from "../../mod.ts";
-import { failure, watch } from "../support/failure.ts";
+import { failure, thrown, watch } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
 import { Pipe } from "../support/pipe.ts";
 import { connect, listen, newSocket } from "../support/socket.ts";
@@ -100,7 +100,7 @@ describe("pollAdd()", () => {
     await using ring = new Ring();
     const error = await failure(ring.pollAdd(99_999, POLL.IN), UringError);
     expect(error).toMatchObject({ code: "EBADF", syscall: "poll_add", fd: 99_999 });
-    expect(error.message).toBe("EBADF: fd 99999 is not open, poll_add fd=99999");
+    expect(error.message).toMatch("EBADF: fd 99999 is not open, poll_add fd=99999; ");
   });
 
   test("ends with its time limit, and with its signal", async () => {
@@ -113,5 +113,77 @@ describe("pollAdd()", () => {
     await ring.nop();
     controller.abort("enough");
     await expect(poll).rejects.toBe("enough");
+  });
+});
+
+describe("pollUpdate()", () => {
+  test("changes what a poll waits for; its own promise goes on", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const poll = ring.pollAdd(pipe.readEnd, POLL.PRI);
+    const outcome = watch(poll);
+    pipe.write("x");
+    await ring.nop();
+    expect(outcome.state).toBe("pending");
+    expect(await ring.pollUpdate(poll, POLL.IN)).toBe(1);
+    expect(await poll & ASKED).toBe(POLL.IN);
+    expect(await ring.pollUpdate(poll, POLL.IN), "it has ended").toBe(0);
+  });
+
+  test("leaves others alone, and can be cancelled as before", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const polls = [ring.pollAdd(pipe.readEnd, POLL.IN), ring.pollAdd(pipe.readEnd, POLL.IN, { timeout: 60_000 })];
+    const outcomes = polls.map(watch);
+    await ring.nop();
+    expect(await ring.pollUpdate(polls[1]!, POLL.PRI)).toBe(1);
+    pipe.write("x");
+    expect(await polls[0]! & ASKED).toBe(POLL.IN);
+    await ring.nop();
+    expect(outcomes.map(({ state }) => state)).toEqual(["resolved", "pending"]);
+    const rejection = failure(polls[1]!, UringError);
+    expect(await ring.cancel(polls[1]!)).toBe(1);
+    expect(await rejection).toMatchObject({ code: "ECANCELED", syscall: "poll_add" });
+  });
+});
+
+describe("pollRemove()", () => {
+  test("ends a poll, which rejects with ECANCELED", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const [poll, other] = [ring.pollAdd(pipe.readEnd, POLL.IN), ring.pollAdd(pipe.readEnd, POLL.IN)];
+    const rejection = failure(poll, UringError);
+    await ring.nop();
+    expect(await ring.pollRemove(poll)).toBe(1);
+    expect(await rejection).toMatchObject({ code: "ECANCELED", syscall: "poll_add", fd: pipe.readEnd });
+    expect(await ring.pollRemove(poll), "it has ended").toBe(0);
+    pipe.write("x");
+    expect(await other & ASKED).toBe(POLL.IN);
+  });
+
+  test("finds one that was asked for in the same turn", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const poll = ring.pollAdd(pipe.readEnd, POLL.IN);
+    const rejection = failure(poll, UringError);
+    expect(await ring.pollRemove(poll)).toBe(1);
+    expect((await rejection).code).toBe("ECANCELED");
+  });
+
+  test("finds nothing that is no poll, and refuses what is no promise", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const read = ring.read(pipe.readEnd, new Uint8Array(4));
+    await ring.nop();
+    expect(await ring.pollRemove(read)).toBe(0);
+    expect(await ring.pollUpdate(read, POLL.OUT)).toBe(0);
+    expect(await ring.pollRemove(Promise.resolve())).toBe(0);
+    pipe.write("four");
+    expect(await read, "it goes on").toBe(4);
+    const target = 3 as unknown as Promise<unknown>;
+    const message = "target must be the promise that pollAdd() gave, not 3";
+    expect(thrown(() => ring.pollRemove(target), TypeError).message).toBe(message);
+    expect(thrown(() => ring.pollUpdate(target, POLL.IN), TypeError).message).toBe(message);
+    expect(thrown(() => ring.pollUpdate(Promise.resolve(), -1), RangeError).message).toMatch(/^mask must be from 0/);
   });
 });

@@ -1,6 +1,6 @@
 import { release } from "node:os";
 import { describe, expect, test } from "vitest";
-import { IORING_OP, IORING_SETUP, Ring, UnsupportedError } from "../../mod.ts";
+import { IORING_OP, IORING_REGISTER, IORING_SETUP, IOSQE, Ring, UnsupportedError } from "../../mod.ts";
 import { MOD, runScript } from "../support/script.ts";
 import { thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
@@ -35,6 +35,39 @@ describe("probe()", () => {
       const got = Object.entries(IORING_SETUP).filter(([, flag]) => (ring.setupFlags & flag) !== 0);
       for (const [name] of got) expect(setupFlags).toContain(name);
     }
+  });
+
+  test("tells the register ops, by name in any case", async () => {
+    await using ring = new Ring();
+    const probe = ring.probe();
+    const { CLONE_BUFFERS } = IORING_REGISTER;
+    expect(probe.register("clone_buffers")).toEqual(probe.register("CLONE_BUFFERS"));
+    expect(probe.register("CLONE_BUFFERS").code).toBe(CLONE_BUFFERS);
+    for (const [name, code] of Object.entries(IORING_REGISTER)) {
+      const { supported } = probe.register(name);
+      if (probe.registers === -1) expect(supported, "it can't tell").toBe(undefined);
+      else expect(supported).toBe(code < probe.registers);
+      expect(supported === true).toBe(probe.registerOps.includes(name));
+    }
+    expect(thrown(() => probe.register("REGISTER"), TypeError).message).toMatch(/no register op "REGISTER".*"FILES"/);
+    expect(thrown(() => probe.register("toString"), TypeError).message).toMatch("no register op");
+    thrown(() => probe.op("toString"), TypeError);
+  });
+
+  test("tells the flags of enter and of SQEs, all or none of them", async () => {
+    await using ring = new Ring();
+    const { registers, enterFlags, sqeFlags } = ring.probe();
+    if (registers === -1) return expect([enterFlags, sqeFlags]).toEqual([[], []]);
+    expect(enterFlags).toContain("EXT_ARG");
+    expect(sqeFlags).toEqual(Object.keys(IOSQE));
+  });
+
+  test("tells of zero-copy receive and of header sizes where the kernel can be asked (6.19)", async () => {
+    await using ring = new Ring();
+    const { zcrx, scq } = ring.probe();
+    if (scq !== undefined) expect(scq.headerSize).toBeGreaterThan(0);
+    if (zcrx !== undefined) expect(zcrx.headerAlignment).toBeGreaterThan(0);
+    expect(scq === undefined, "both came with one kernel").toBe(!ring.probe().register("ZCRX_CTRL").supported);
   });
 
   test("agrees with what happens: ops that it denies are refused before they reach the kernel", async () => {

@@ -7,12 +7,14 @@ const Slot = @import("table.zig").Slot;
 
 /// From now on the ring ends with its environment, before the environment's heap does.
 pub fn adopt(slot: *Slot, env: napi.Env) i32 {
+    @branchHint(.cold);
     slot.env = env;
     return if (napi.napi_add_env_cleanup_hook(env, environmentEnds, slot) == napi.ok) 0 else -sys.ENOMEM;
 }
 
 /// Starts the waker; `callback` is called on the JavaScript thread at each notification.
 pub fn startWaker(slot: *Slot, env: napi.Env, callback: napi.Value) i32 {
+    @branchHint(.cold);
     var name: napi.Value = null;
     if (napi.napi_create_string_utf8(env, "uring", napi.auto_length, &name) != napi.ok) return -sys.ENOMEM;
     var tsfn: napi.ThreadsafeFunction = null;
@@ -35,7 +37,7 @@ pub fn startWaker(slot: *Slot, env: napi.Env, callback: napi.Value) i32 {
     const adopted = adopt(slot, env);
     if (status != napi.ok) return -sys.ENOMEM;
     slot.notifier = tsfn;
-    const rc = if (adopted == 0) slot.ring.waker.start(slot.ring.fd, notify, tsfn) else adopted;
+    const rc = if (adopted == 0) slot.ring.waker.start(slot.ring.registers, notify, tsfn) else adopted;
     if (rc != 0) releaseNotifier(slot);
     return rc;
 }
@@ -53,11 +55,13 @@ fn callJs(env: napi.Env, callback: napi.Value, _: ?*anyopaque, _: ?*anyopaque) c
 }
 
 pub fn setRef(slot: *Slot, env: napi.Env, on: bool) void {
+    @branchHint(.cold);
     const tsfn = slot.notifier orelse return;
     _ = if (on) napi.napi_ref_threadsafe_function(env, tsfn) else napi.napi_unref_threadsafe_function(env, tsfn);
 }
 
 fn releaseNotifier(slot: *Slot) void {
+    @branchHint(.cold);
     const tsfn = slot.notifier orelse return;
     slot.notifier = null;
     _ = napi.napi_release_threadsafe_function(tsfn, napi.tsfn_abort);
@@ -67,6 +71,7 @@ fn releaseNotifier(slot: *Slot) void {
 /// not be ended within the limit: then the ring stays open on purpose, its slot stays taken, and the end of the
 /// environment still waits for them.
 pub fn close(slot: *Slot, limit_ns: u64) i32 {
+    @branchHint(.cold);
     slot.ring.waker.stop();
     releaseNotifier(slot);
     if (!slot.ring.drain(limit_ns)) return -sys.EBUSY;
@@ -79,6 +84,7 @@ pub fn close(slot: *Slot, limit_ns: u64) i32 {
 /// Runs on the owning thread, with every ArrayBuffer still intact. What the kernel writes must be over before they
 /// go, however long that takes.
 fn environmentEnds(arg: ?*anyopaque) callconv(.c) void {
+    @branchHint(.cold);
     const slot: *Slot = @ptrCast(@alignCast(arg.?));
     slot.ring.waker.stop();
     releaseNotifier(slot);

@@ -28,6 +28,7 @@ pub const Pages = struct { id: u32, memory: [*]u8 };
 
 /// Maps a region held by both a buffer and an owner. `size` is a multiple of 4096 (2 MiB for huge pages).
 pub fn map(size: usize, options: Options, env: ?*anyopaque) union(enum) { pages: Pages, errno: i32 } {
+    @branchHint(.cold);
     const unit: usize = if (options.huge) huge_page_size else page_size;
     if (size == 0 or size % unit != 0) return .{ .errno = sys.EINVAL };
     const id = claim() orelse return .{ .errno = sys.ENOMEM };
@@ -84,6 +85,7 @@ fn drop(id: u32, holder: u32) void {
 
 /// The environment ends: its owners are gone. Buffers that moved to another thread keep their regions.
 pub fn dropOwnersOf(env: ?*anyopaque) void {
+    @branchHint(.cold);
     for (&regions, 0..) |*region, id| {
         if (region.env == env) drop(@intCast(id), by_owner);
     }

@@ -7,6 +7,9 @@
 const std = @import("std");
 const abi = @import("abi.zig");
 const sys = @import("sys.zig");
+const setup = @import("setup.zig");
+const sq = @import("sq.zig");
+const cq = @import("cq.zig");
 const Waker = @import("waker.zig").Waker;
 const assert = std.debug.assert;
 
@@ -16,6 +19,7 @@ pub const Control = struct {
     pub const staged = 0;
     pub const wait_count = 1;
     pub const flags = 2;
+    pub const min_wait_us = 3;
     pub const timeout_ns_lo = 4;
     pub const timeout_ns_hi = 5;
     // out
@@ -32,29 +36,12 @@ pub const Control = struct {
     pub const flag_timeout: u32 = 1 << 0;
     pub const flag_no_reap: u32 = 1 << 1;
     pub const flag_get_events: u32 = 1 << 2;
+    /// The timeout is a time of the ring's clock, not a duration.
+    pub const flag_absolute: u32 = 1 << 3;
 
     pub const state_more: u32 = 1 << 0;
     pub const state_timed_out: u32 = 1 << 1;
     pub const state_busy: u32 = 1 << 2;
-};
-
-/// What JavaScript asks of `open`, and what it learns. ffi/native.ts has the same numbers.
-pub const Setup = struct {
-    // in
-    pub const entries = 0;
-    pub const cq_entries = 1;
-    pub const flags = 2;
-    pub const optional_flags = 3;
-    pub const sq_thread_cpu = 4;
-    pub const sq_thread_idle_ms = 5;
-    pub const wq_fd = 6;
-    // out
-    pub const fd = 8;
-    pub const features = 9;
-    pub const got_flags = 10;
-    pub const sq_entries = 11;
-    pub const got_cq_entries = 12;
-    pub const words = 16;
 };
 
 /// user_data of an operation that the kernel may write memory for carries `held`. Those are the ones that a closing
@@ -62,21 +49,20 @@ pub const Setup = struct {
 pub const held: u64 = 1 << 63;
 /// Set here, on the way in, in a held SQE with CQE_SKIP_SUCCESS: such an operation may never post a CQE,
 /// so it can't be counted. Taken off again on the way out.
-const uncounted: u64 = 1 << 62;
+pub const uncounted: u64 = 1 << 62;
 /// user_data of the cancellation that `drain` sends by itself.
 const drain_user_data: u64 = 0x3fff_ffff_ffff_ffff;
-
-/// Newest first: what an older kernel answers EINVAL to is dropped one step at a time.
-const ladder = [_]u32{
-    abi.SETUP_NO_SQARRAY,
-    abi.SETUP_DEFER_TASKRUN | abi.SETUP_TASKRUN_FLAG,
-    abi.SETUP_SINGLE_ISSUER,
-    abi.SETUP_SUBMIT_ALL,
-    abi.SETUP_CLAMP,
-};
+/// user_data of a filler: see `Ring.fillers`.
+pub const filler_user_data: u64 = 0x3fff_ffff_ffff_fffe;
 
 pub const Ring = struct {
+    /// −1 with REGISTERED_FD_ONLY.
     fd: i32 = -1,
+    /// The index that this thread registered for it; −1: none.
+    index: i32 = -1,
+    /// How it is named to io_uring_enter, and to io_uring_register.
+    enters: sys.Name = .{},
+    registers: sys.Name = .{},
     flags: u32 = 0,
     features: u32 = 0,
 
@@ -88,8 +74,11 @@ pub const Ring = struct {
     /// Log2 of an SQE's size: 6, or 7 with SQE128.
     sqe_shift: u6 = 6,
     sqes: [*]u8 = undefined,
-    /// Our own tail; the kernel's copy is published from it.
+    sqes_len: usize = 0,
+    /// Our own tail; the kernel's copy is published from it. With SQ_REWIND the number of SQEs in the queue.
     tail: u32 = 0,
+    /// NOPs in the SQ that fill the last slot before a 128-byte SQE: nobody asked for them.
+    fillers: u32 = 0,
 
     cq_head: *u32 = undefined,
     cq_tail: *u32 = undefined,
@@ -99,9 +88,15 @@ pub const Ring = struct {
     cqe_shift: u6 = 4,
     cqes: [*]u8 = undefined,
 
-    ring_map: usize = 0,
-    ring_map_len: usize = 0,
-    sqes_map_len: usize = 0,
+    memory: setup.Memory = .{},
+    /// Where timed waits leave their limits for the kernel.
+    wait_region: setup.Map = .{},
+    /// The kernel has moved to rings that could not be mapped.
+    lost: bool = false,
+    /// Where everything would lie after a resize is known.
+    resizable: bool = false,
+    /// Bytes between the CQEs and the SQ array, before they are rounded up.
+    array_gap: u32 = 0,
 
     control: ?[*]u32 = null,
     sq_stage: [*]u8 = undefined,
@@ -113,121 +108,39 @@ pub const Ring = struct {
 
     // Lifecycle
 
-    /// Opens a ring and maps it. Gives 0 or −errno. Matches io_uring_queue_init_params, with these differences: flags
-    /// of `optional_flags` are given up on EINVAL, one step of the ladder at a time; kernels without
-    /// SINGLE_MMAP (before 5.4) or NODROP (before 5.5) are refused with ENOSYS.
-    pub fn open(r: *Ring, ask: [*]u32) i32 {
-        r.* = .{};
-        var params: abi.Params = .{};
-        const rc = setupByLadder(ask, &params);
-        if (rc < 0) return @intCast(rc);
-        r.fd = @intCast(rc);
-        const need = abi.FEAT_SINGLE_MMAP | abi.FEAT_NODROP;
-        const mapped = if (params.features & need == need) r.mapAll(&params) else -sys.ENOSYS;
-        if (mapped < 0) {
-            sys.close(r.fd);
-            r.fd = -1;
-            return mapped;
-        }
-        ask[Setup.fd] = @bitCast(r.fd);
-        ask[Setup.features] = r.features;
-        ask[Setup.got_flags] = r.flags;
-        ask[Setup.sq_entries] = r.sq_entries;
-        ask[Setup.got_cq_entries] = r.cq_entries;
-        return 0;
-    }
-
-    fn setupByLadder(ask: [*]const u32, params: *abi.Params) isize {
-        const required = ask[Setup.flags];
-        var optional = ask[Setup.optional_flags] & ~required;
-        var step: usize = 0;
-        while (true) {
-            params.* = .{
-                .cq_entries = ask[Setup.cq_entries],
-                .flags = required | optional,
-                .sq_thread_cpu = ask[Setup.sq_thread_cpu],
-                .sq_thread_idle = ask[Setup.sq_thread_idle_ms],
-                .wq_fd = ask[Setup.wq_fd],
-            };
-            const rc = sys.setup(ask[Setup.entries], params);
-            if (rc != -sys.EINVAL) return rc;
-            while (step < ladder.len and optional & ladder[step] == 0) step += 1;
-            if (step == ladder.len) return rc;
-            optional &= ~ladder[step];
-        }
-    }
-
-    fn mapAll(r: *Ring, p: *const abi.Params) i32 {
-        r.flags = p.flags;
-        r.features = p.features;
-        r.sq_entries = p.sq_entries;
-        r.cq_entries = p.cq_entries;
-        r.sq_mask = p.sq_entries - 1;
-        r.cq_mask = p.cq_entries - 1;
-        r.sqe_shift = if (p.flags & abi.SETUP_SQE128 != 0) 7 else 6;
-        r.cqe_shift = if (p.flags & abi.SETUP_CQE32 != 0) 5 else 4;
-
-        // One map holds both rings (SINGLE_MMAP): as long as the longer of the two.
-        const array_len: usize = if (p.flags & abi.SETUP_NO_SQARRAY != 0) 0 else @as(usize, p.sq_entries) * 4;
-        const sq_len = @as(usize, p.sq_off.array) + array_len;
-        const cq_len = @as(usize, p.cq_off.cqes) + (@as(usize, p.cq_entries) << r.cqe_shift);
-        r.ring_map_len = @max(sq_len, cq_len);
-        // Exactly the SQEs: a longer map would succeed, and end in SIGBUS.
-        r.sqes_map_len = @as(usize, p.sq_entries) << r.sqe_shift;
-
-        const ring_map = sys.mapRing(r.fd, r.ring_map_len, abi.OFF_SQ_RING);
-        if (sys.failed(ring_map)) return @intCast(ring_map);
-        const sqes_map = sys.mapRing(r.fd, r.sqes_map_len, abi.OFF_SQES);
-        if (sys.failed(sqes_map)) {
-            sys.unmap(@bitCast(ring_map), r.ring_map_len);
-            return @intCast(sqes_map);
-        }
-        r.ring_map = @bitCast(ring_map);
-        r.sqes = @ptrFromInt(@as(usize, @bitCast(sqes_map)));
-
-        r.sq_head = r.word(p.sq_off.head);
-        r.sq_tail = r.word(p.sq_off.tail);
-        r.sq_flags = r.word(p.sq_off.flags);
-        r.cq_head = r.word(p.cq_off.head);
-        r.cq_tail = r.word(p.cq_off.tail);
-        r.cqes = @ptrFromInt(r.ring_map + p.cq_off.cqes);
-        r.tail = r.sq_tail.*;
-        // With NO_SQARRAY sq_off.array is 0: filling it would overwrite heads and tails.
-        if (p.flags & abi.SETUP_NO_SQARRAY == 0) r.fillIdentity(p.sq_off.array);
-        return 0;
-    }
-
-    fn word(r: *const Ring, offset: u32) *u32 {
-        return @ptrFromInt(r.ring_map + offset);
-    }
-
-    fn fillIdentity(r: *Ring, array_offset: u32) void {
-        const array: [*]u32 = @ptrFromInt(r.ring_map + array_offset);
-        for (0..r.sq_entries) |i| array[i] = @intCast(i);
-    }
+    pub const open = setup.open;
+    pub const resize = setup.resize;
 
     /// Takes the staging memory: the control block, then sq_entries SQEs, then cq_entries CQEs.
     pub fn attach(r: *Ring, memory: [*]align(8) u8) void {
         r.control = @ptrCast(@alignCast(memory));
         r.sq_stage = memory + Control.words * 4;
-        r.cq_stage = r.sq_stage + r.sqes_map_len;
+        r.cq_stage = r.sq_stage + r.sqes_len;
     }
 
     /// How many bytes `attach` needs.
     pub fn stagingSize(r: *const Ring) usize {
-        return Control.words * 4 + r.sqes_map_len + (@as(usize, r.cq_entries) << r.cqe_shift);
+        return Control.words * 4 + r.sqes_len + (@as(usize, r.cq_entries) << r.cqe_shift);
+    }
+
+    /// Calls io_uring_register.
+    pub fn register(r: *Ring, opcode: u32, arg: usize, nr_args: u32) isize {
+        const rc = sys.register(r.registers, opcode, arg, nr_args);
+        if (rc >= 0 and opcode == abi.REGISTER_ENABLE_RINGS) r.flags &= ~abi.SETUP_R_DISABLED;
+        return rc;
     }
 
     /// Unmaps and closes. The caller has drained: nothing may be in flight.
     pub fn close(r: *Ring) void {
+        @branchHint(.cold);
         assert(r.in_flight == 0);
         r.control = null;
-        sys.unmap(r.ring_map, r.ring_map_len);
-        sys.unmap(@intFromPtr(r.sqes), r.sqes_map_len);
         // Somebody may have closed our descriptor behind us: its number can be another file's by now.
-        const rc = sys.enter(r.fd, 0, 0, 0, 0, 8);
-        if (rc != -sys.EBADF and rc != -sys.EOPNOTSUPP) sys.close(r.fd);
-        r.fd = -1;
+        if (r.fd >= 0) {
+            const rc = sys.enter(.byDescriptor(r.fd), 0, 0, 0, 0, 8);
+            if (rc == -sys.EBADF or rc == -sys.EOPNOTSUPP) r.fd = -1;
+        }
+        setup.release(r);
     }
 
     // Hot path
@@ -241,16 +154,19 @@ pub const Ring = struct {
         ctl[Control.state] = 0;
         ctl[Control.err] = 0;
 
-        const head_before = r.kernelHead();
-        const copied = r.copyIn(ctl);
+        if (r.flags & abi.SETUP_R_DISABLED != 0) return refuse(ctl, sys.EBADFD);
+
+        const pending_before = r.pending();
+        const copied = sq.copyIn(r, ctl);
         if (r.entryNeeded(flags, wait_count)) r.enterLoop(ctl, wait_count);
-        const head = r.kernelHead();
+        const pending_after = r.pending();
         // The SQPOLL thread takes them when it comes to it: as liburing does, count what it was given.
-        ctl[Control.submitted] = if (r.flags & abi.SETUP_SQPOLL != 0) copied else head -% head_before;
-        ctl[Control.unsubmitted] = r.tail -% head;
+        ctl[Control.submitted] = if (r.flags & abi.SETUP_SQPOLL != 0) copied else pending_before + copied - pending_after;
+        ctl[Control.unsubmitted] = pending_after;
+        if (r.fillers != 0) sq.forgetFillers(r, ctl, pending_after);
 
         if (flags & Control.flag_no_reap == 0) {
-            ctl[Control.reaped] = r.copyOut();
+            ctl[Control.reaped] = cq.copyOut(r);
         } else {
             ctl[Control.reaped] = 0;
         }
@@ -263,67 +179,43 @@ pub const Ring = struct {
         return if (err == 0) @intCast(ctl[Control.reaped]) else -@as(i32, @intCast(err));
     }
 
+    /// Nothing was done; what is staged stays so.
+    fn refuse(ctl: [*]u32, errno: u32) i32 {
+        @branchHint(.cold);
+        ctl[Control.left] = ctl[Control.staged];
+        ctl[Control.submitted] = 0;
+        ctl[Control.reaped] = 0;
+        return -@as(i32, @intCast(errno));
+    }
+
+    /// SQEs in the queue that the kernel has not taken. Fresh, never "since the last publish": after EBUSY the
+    /// difference would be stranded. With SQ_REWIND the kernel's head stays 0.
+    pub inline fn pending(r: *const Ring) u32 {
+        return r.tail -% r.kernelHead();
+    }
+
     /// The kernel's head. Acquire pairs with the SQPOLL thread's release store: its reads of the SQEs are done.
     /// Elsewhere the head moves inside our own system call.
-    inline fn kernelHead(r: *const Ring) u32 {
+    pub inline fn kernelHead(r: *const Ring) u32 {
         return @atomicLoad(u32, r.sq_head, .acquire);
     }
 
     /// CQEs that can be reaped now. Acquire pairs with the kernel's release store of the tail: the CQEs are written.
-    inline fn ready(r: *const Ring) u32 {
+    pub inline fn ready(r: *const Ring) u32 {
         return @atomicLoad(u32, r.cq_tail, .acquire) -% r.cq_head.*;
-    }
-
-    /// Moves staged SQEs into the free part of the SQ and publishes the tail; what finds no room stays staged.
-    /// Gives how many it moved.
-    fn copyIn(r: *Ring, ctl: [*]u32) u32 {
-        const staged = @min(ctl[Control.staged], r.sq_entries);
-        const room = r.sq_entries - (r.tail -% r.kernelHead());
-        const count = @min(staged, room);
-        if (r.sqe_shift == 6) r.copySqes(64, count) else r.copySqes(128, count);
-        r.tail +%= count;
-        // Release: the SQPOLL thread's acquire load of the tail must find the SQEs written.
-        @atomicStore(u32, r.sq_tail, r.tail, .release);
-        const left = staged - count;
-        ctl[Control.left] = left;
-        if (left > 0) {
-            const from = r.sq_stage + (@as(usize, count) << r.sqe_shift);
-            const len = @as(usize, left) << r.sqe_shift;
-            std.mem.copyForwards(u8, r.sq_stage[0..len], from[0..len]);
-        }
-        return count;
-    }
-
-    fn copySqes(r: *Ring, comptime size: usize, count: u32) void {
-        var i: u32 = 0;
-        while (i < count) : (i += 1) {
-            const from = r.sq_stage + @as(usize, i) * size;
-            const to = r.sqes + @as(usize, (r.tail +% i) & r.sq_mask) * size;
-            to[0..size].* = from[0..size].*;
-            const sqe: *abi.Sqe = @ptrCast(@alignCast(to));
-            if (sqe.user_data & held != 0) r.countIn(sqe);
-        }
-    }
-
-    fn countIn(r: *Ring, sqe: *abi.Sqe) void {
-        if (sqe.flags & abi.IOSQE_CQE_SKIP_SUCCESS != 0) {
-            sqe.user_data |= uncounted;
-        } else {
-            r.in_flight += 1;
-        }
     }
 
     /// Whether there is any reason to make a system call.
     fn entryNeeded(r: *Ring, flags: u32, wait_count: u32) bool {
-        if (wait_count > 0 and r.ready() < wait_count) return true;
+        if (wait_count > 0 and cq.wanted(r, wait_count) > 0) return true;
         if (r.flags & abi.SETUP_SQPOLL != 0) {
             // Full fence between our store of the tail and the load of NEED_WAKEUP: pairs with the SQPOLL thread's
             // barrier between setting the flag and checking the tail once more. Without it both can miss the other.
             const sq_flags = @atomicRmw(u32, r.sq_flags, .Or, 0, .seq_cst);
-            if (sq_flags & abi.SQ_NEED_WAKEUP != 0 and r.tail != r.kernelHead()) return true;
-            return sq_flags & abi.SQ_CQ_OVERFLOW != 0 or r.tail -% r.kernelHead() == r.sq_entries;
+            if (sq_flags & abi.SQ_NEED_WAKEUP != 0 and r.pending() > 0) return true;
+            return sq_flags & abi.SQ_CQ_OVERFLOW != 0 or r.pending() == r.sq_entries;
         }
-        if (r.tail != r.kernelHead()) return true;
+        if (r.pending() > 0) return true;
         const sq_flags = @atomicLoad(u32, r.sq_flags, .monotonic);
         if (sq_flags & (abi.SQ_CQ_OVERFLOW | abi.SQ_TASKRUN) != 0) return true;
         if (flags & Control.flag_get_events == 0) return false;
@@ -339,32 +231,29 @@ pub const Ring = struct {
         if (sq_flags & (abi.SQ_CQ_OVERFLOW | abi.SQ_TASKRUN) != 0) flags |= abi.ENTER_GETEVENTS;
         if (r.flags & abi.SETUP_SQPOLL != 0) {
             flags |= abi.ENTER_SQ_WAKEUP;
-            if (r.tail -% r.kernelHead() == r.sq_entries) flags |= abi.ENTER_SQ_WAIT;
+            if (r.pending() == r.sq_entries) flags |= abi.ENTER_SQ_WAIT;
         }
         return flags;
     }
 
     fn enterLoop(r: *Ring, ctl: [*]u32, wait_count: u32) void {
-        const timed = ctl[Control.flags] & Control.flag_timeout != 0;
-        const timeout_ns = @as(u64, ctl[Control.timeout_ns_hi]) << 32 | ctl[Control.timeout_ns_lo];
-        // EINTR starts a timed wait over with its full timeout: keep a deadline.
-        const deadline_ns = if (timed) sys.monotonicNs() +| timeout_ns else 0;
-        var left_ns = timeout_ns;
+        var limit = Limit.of(ctl);
         while (true) {
-            const want: u32 = if (r.ready() < wait_count) wait_count else 0;
-            // Fresh, never "since the last publish": after EBUSY the difference would be stranded.
-            const to_submit = r.tail -% r.kernelHead();
-            const rc = r.enterOnce(to_submit, want, timed, left_ns);
+            const want = cq.wanted(r, wait_count);
+            const rc = r.enterOnce(r.pending(), want, &limit);
             ctl[Control.enters] +%= 1;
             if (rc >= 0) {
-                const still = r.tail -% r.kernelHead();
+                if (r.flags & abi.SETUP_SQ_REWIND != 0) sq.rewind(r, @intCast(rc));
+                const still = r.pending();
                 if (r.flags & abi.SETUP_SQPOLL != 0) {
-                    if (want == 0 or r.ready() >= wait_count) return;
+                    if (want == 0 or cq.wanted(r, wait_count) == 0) return;
                 } else {
                     // A short submit skips the wait, and the rest must go once more. No progress: leave it to the caller.
                     if (still > 0 and rc > 0) continue;
-                    if (still > 0 or want == 0 or r.ready() >= wait_count) return;
+                    if (still > 0 or want == 0 or cq.wanted(r, wait_count) == 0) return;
                 }
+                // The least wait is over: what came by then is enough.
+                if (limit.min_wait_us > 0 and r.ready() > 0) return;
             } else switch (@as(i32, @intCast(-rc))) {
                 sys.EINTR => {},
                 sys.ETIME => {
@@ -380,50 +269,38 @@ pub const Ring = struct {
                     return;
                 },
             }
-            if (timed) {
-                left_ns = deadline_ns -| sys.monotonicNs();
-                if (left_ns == 0) {
-                    ctl[Control.state] |= Control.state_timed_out;
-                    return;
-                }
+            if (limit.timed and limit.isOver()) {
+                ctl[Control.state] |= Control.state_timed_out;
+                return;
             }
         }
     }
 
-    fn enterOnce(r: *Ring, to_submit: u32, want: u32, timed: bool, timeout_ns: u64) isize {
+    fn enterOnce(r: *Ring, to_submit: u32, want: u32, limit: *const Limit) isize {
         const flags = r.enterFlags(want > 0);
-        if (want == 0 or !timed) return sys.enter(r.fd, to_submit, want, flags, 0, 8);
-        if (r.features & abi.FEAT_EXT_ARG == 0) return -sys.ENOSYS;
-        const ts = timespec(timeout_ns);
-        const arg = abi.GeteventsArg{ .ts = @intFromPtr(&ts) };
-        return sys.enter(r.fd, to_submit, want, flags | abi.ENTER_EXT_ARG, @intFromPtr(&arg), @sizeOf(abi.GeteventsArg));
-    }
-
-    fn copyOut(r: *Ring) u32 {
-        const count = @min(r.ready(), r.cq_entries);
-        if (count == 0) return 0;
-        if (r.cqe_shift == 4) r.copyCqes(16, count) else r.copyCqes(32, count);
-        // Release: the kernel may reuse these slots only after our copies are made.
-        @atomicStore(u32, r.cq_head, r.cq_head.* +% count, .release);
-        return count;
-    }
-
-    fn copyCqes(r: *Ring, comptime size: usize, count: u32) void {
-        const head = r.cq_head.*;
-        var i: u32 = 0;
-        while (i < count) : (i += 1) {
-            const from = r.cqes + @as(usize, (head +% i) & r.cq_mask) * size;
-            const to = r.cq_stage + @as(usize, i) * size;
-            to[0..size].* = from[0..size].*;
-            const cqe: *abi.Cqe = @ptrCast(@alignCast(to));
-            if (cqe.user_data & held != 0) cqe.user_data = r.countOut(cqe.*);
+        if (want == 0 or !(limit.timed or limit.min_wait_us > 0)) {
+            return sys.enter(r.enters, to_submit, want, flags, 0, 8);
         }
+        return r.enterLimited(to_submit, want, flags | abi.ENTER_EXT_ARG, limit);
     }
 
-    fn countOut(r: *Ring, cqe: abi.Cqe) u64 {
-        if (cqe.user_data & uncounted != 0) return cqe.user_data & ~uncounted;
-        if (cqe.flags & abi.CQE_F_MORE == 0) r.in_flight -|= 1;
-        return cqe.user_data;
+    fn enterLimited(r: *Ring, to_submit: u32, want: u32, flags_: u32, limit: *const Limit) isize {
+        @branchHint(.cold);
+        if (r.features & abi.FEAT_EXT_ARG == 0) return -sys.ENOSYS;
+        // Least waits and absolute times came in one release (6.12).
+        const has_both = r.features & abi.FEAT_MIN_TIMEOUT != 0;
+        const absolute = limit.absolute and has_both;
+        const flags = if (absolute) flags_ | abi.ENTER_ABS_TIMER else flags_;
+        const ts = timespec(if (absolute) limit.deadline_ns else limit.left_ns);
+        const min_wait_us = if (has_both) limit.min_wait_us else 0;
+        if (r.wait_region.len != 0) {
+            const arg: *abi.RegWait = @ptrFromInt(r.wait_region.addr);
+            arg.* = .{ .ts = ts, .min_wait_usec = min_wait_us, .flags = if (limit.timed) abi.REG_WAIT_TS else 0 };
+            // In place of an address: where in the region it lies.
+            return sys.enter(r.enters, to_submit, want, flags | abi.ENTER_EXT_ARG_REG, 0, @sizeOf(abi.RegWait));
+        }
+        const arg = abi.GeteventsArg{ .ts = if (limit.timed) @intFromPtr(&ts) else 0, .min_wait_usec = min_wait_us };
+        return sys.enter(r.enters, to_submit, want, flags, @intFromPtr(&arg), @sizeOf(abi.GeteventsArg));
     }
 
     // Waiting
@@ -431,6 +308,9 @@ pub const Ring = struct {
     /// Called when JavaScript has nothing left to do and goes back to its event loop. Gives 1 when there is something
     /// to reap after all (the waker stays as it is), 0 when the waker will call once something is.
     pub fn arm(r: *Ring) i32 {
+        // Nobody signals what is found by asking alone: the SQPOLL thread would ask, and signal.
+        const polls = r.flags & (abi.SETUP_IOPOLL | abi.SETUP_SQPOLL) == abi.SETUP_IOPOLL;
+        if (polls and r.in_flight > 0) return 1;
         // Signals of completions that were reaped already would wake us for nothing.
         const signalled = sys.eventfdTake(r.waker.eventfd);
         // The kernel sets TASKRUN, or moves the tail, before it signals. So a signal taken above shows here, and one
@@ -449,6 +329,8 @@ pub const Ring = struct {
     /// Cancels everything in flight and waits until no operation holds memory any more. `limit_ns` 0 means: however
     /// long it takes. Gives true when drained. Completions are thrown away: nobody is left to hear them.
     pub fn drain(r: *Ring, limit_ns: u64) bool {
+        @branchHint(.cold);
+        if (r.lost) return r.in_flight == 0;
         r.dropUnsubmitted();
         const start_ns = sys.monotonicNs();
         var next_cancel_ns: u64 = 0;
@@ -465,53 +347,65 @@ pub const Ring = struct {
                 warned = true;
                 sys.warn("uring: a ring is closing, and waits for operations that can't be cancelled\n");
             }
-            const rc = r.enterOnce(r.tail -% r.kernelHead(), 1, r.features & abi.FEAT_EXT_ARG != 0, 20_000_000);
+            const limit = Limit{ .timed = r.features & abi.FEAT_EXT_ARG != 0, .left_ns = 20_000_000 };
+            const rc = r.enterOnce(r.pending(), 1, &limit);
+            if (rc >= 0 and r.flags & abi.SETUP_SQ_REWIND != 0) sq.rewind(r, @intCast(rc));
             if (rc < 0 and rc != -sys.EINTR and rc != -sys.ETIME and rc != -sys.EBUSY and rc != -sys.EAGAIN) return false;
-            r.discardCqes();
+            cq.discard(r);
         }
         return true;
     }
 
     /// SQEs that the kernel never took will not run.
     fn dropUnsubmitted(r: *Ring) void {
-        if (r.flags & abi.SETUP_SQPOLL != 0) return;
-        const head = r.kernelHead();
-        while (r.tail != head) {
-            r.tail -%= 1;
-            const at = @as(usize, r.tail & r.sq_mask) << r.sqe_shift;
-            const sqe: *const abi.Sqe = @ptrCast(@alignCast(r.sqes + at));
-            if (sqe.user_data & held != 0 and sqe.user_data & uncounted == 0) r.in_flight -|= 1;
-        }
-        @atomicStore(u32, r.sq_tail, r.tail, .release);
+        @branchHint(.cold);
+        if (r.flags & abi.SETUP_SQPOLL == 0) sq.drop(r);
     }
 
     /// By a call of its own where the kernel has it (6.0): an SQE would wait behind one with IO_DRAIN.
     fn cancelAll(r: *Ring) void {
+        @branchHint(.cold);
         var arg = abi.SyncCancelReg{ .flags = abi.ASYNC_CANCEL_ALL | abi.ASYNC_CANCEL_ANY };
-        if (sys.register(r.fd, abi.REGISTER_SYNC_CANCEL, @intFromPtr(&arg), 1) != -sys.EINVAL) return;
-        if (r.tail -% r.kernelHead() == r.sq_entries) return;
-        const at = @as(usize, r.tail & r.sq_mask) << r.sqe_shift;
-        const size = @as(usize, 1) << r.sqe_shift;
-        @memset(r.sqes[at .. at + size], 0);
-        const sqe: *abi.Sqe = @ptrCast(@alignCast(r.sqes + at));
+        if (r.register(abi.REGISTER_SYNC_CANCEL, @intFromPtr(&arg), 1) != -sys.EINVAL) return;
+        var sqe = std.mem.zeroes(abi.Sqe);
         sqe.opcode = abi.OP_ASYNC_CANCEL;
         sqe.fd = -1;
         sqe.op_flags = abi.ASYNC_CANCEL_ALL | abi.ASYNC_CANCEL_ANY;
         sqe.user_data = drain_user_data;
-        r.tail +%= 1;
-        @atomicStore(u32, r.sq_tail, r.tail, .release);
+        sq.push(r, &sqe);
+    }
+};
+
+/// How long a wait may last, and how long it must.
+const Limit = struct {
+    timed: bool = false,
+    absolute: bool = false,
+    /// EINTR starts a timed wait over with its full timeout: the time when it ends.
+    deadline_ns: u64 = 0,
+    left_ns: u64 = 0,
+    /// For as long as this not even what was asked for ends it; afterwards, anything.
+    min_wait_us: u32 = 0,
+
+    inline fn of(ctl: [*]const u32) Limit {
+        const flags = ctl[Control.flags];
+        if (flags & Control.flag_timeout == 0) return .{ .min_wait_us = ctl[Control.min_wait_us] };
+        return timedBy(ctl, flags);
     }
 
-    fn discardCqes(r: *Ring) void {
-        const count = r.ready();
-        const head = r.cq_head.*;
-        var i: u32 = 0;
-        while (i < count) : (i += 1) {
-            const at = @as(usize, (head +% i) & r.cq_mask) << r.cqe_shift;
-            const cqe: *const abi.Cqe = @ptrCast(@alignCast(r.cqes + at));
-            if (cqe.user_data & held != 0) _ = r.countOut(cqe.*);
-        }
-        @atomicStore(u32, r.cq_head, head +% count, .release);
+    noinline fn timedBy(ctl: [*]const u32, flags: u32) Limit {
+        const timeout_ns = @as(u64, ctl[Control.timeout_ns_hi]) << 32 | ctl[Control.timeout_ns_lo];
+        var limit = Limit{ .min_wait_us = ctl[Control.min_wait_us] };
+        const now_ns = sys.monotonicNs();
+        limit.timed = true;
+        limit.absolute = flags & Control.flag_absolute != 0;
+        limit.deadline_ns = if (limit.absolute) timeout_ns else now_ns +| timeout_ns;
+        limit.left_ns = limit.deadline_ns -| now_ns;
+        return limit;
+    }
+
+    fn isOver(limit: *Limit) bool {
+        limit.left_ns = limit.deadline_ns -| sys.monotonicNs();
+        return limit.left_ns == 0;
     }
 };
 

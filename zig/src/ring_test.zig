@@ -5,7 +5,7 @@ const abi = @import("abi.zig");
 const sys = @import("sys.zig");
 const ring_file = @import("ring.zig");
 const Ring = ring_file.Ring;
-const Setup = ring_file.Setup;
+const Setup = @import("setup.zig").Setup;
 const Control = ring_file.Control;
 const testing = std.testing;
 
@@ -25,6 +25,11 @@ pub const Harness = struct {
         ask[Setup.flags] = flags;
         ask[Setup.optional_flags] = optional;
         try testing.expectEqual(@as(i32, 0), h.ring.open(&ask));
+        try h.attach();
+    }
+
+    /// Staging memory of the ring's present size.
+    pub fn attach(h: *Harness) !void {
         h.memory = try testing.allocator.alignedAlloc(u8, .@"64", h.ring.stagingSize());
         @memset(h.memory, 0);
         h.ring.attach(h.memory.ptr);
@@ -66,7 +71,7 @@ pub fn nop(user_data: u64) abi.Sqe {
     return sqe;
 }
 
-fn timeout(user_data: u64, ts: *const abi.Timespec) abi.Sqe {
+pub fn timeout(user_data: u64, ts: *const abi.Timespec) abi.Sqe {
     var sqe = nop(user_data);
     sqe.opcode = abi.OP_TIMEOUT;
     sqe.fd = -1;

@@ -13,6 +13,7 @@ pub const panic = std.debug.no_panic;
 // Plain C
 
 export fn uring_open(setup: ?[*]u32) i32 {
+    @branchHint(.cold);
     const slot = table.claim() orelse return -sys.EMFILE;
     const rc = slot.ring.open(setup orelse return -sys.EINVAL);
     if (rc < 0) {
@@ -23,6 +24,7 @@ export fn uring_open(setup: ?[*]u32) i32 {
 }
 
 export fn uring_attach(handle: u32, memory: ?[*]align(8) u8) i32 {
+    @branchHint(.cold);
     const slot = table.find(handle) orelse return -sys.EBADF;
     slot.ring.attach(memory orelse return -sys.EINVAL);
     return 0;
@@ -46,8 +48,17 @@ export fn uring_disarm(handle: u32) i32 {
 
 /// `handle` 0xffffffff: a call that needs no ring.
 export fn uring_register(handle: u32, opcode: u32, arg: ?*anyopaque, nr_args: u32) i32 {
-    const fd = if (handle == std.math.maxInt(u32)) -1 else (table.find(handle) orelse return -sys.EBADF).ring.fd;
-    return @intCast(sys.register(fd, opcode, @intFromPtr(arg), nr_args));
+    if (handle == std.math.maxInt(u32)) return @intCast(sys.register(.{}, opcode, @intFromPtr(arg), nr_args));
+    const slot = table.find(handle) orelse return -sys.EBADF;
+    return @intCast(slot.ring.register(opcode, @intFromPtr(arg), nr_args));
+}
+
+/// Takes a setup block's entries, cq_entries and flags, and writes there what came of them. After it, `attach` comes
+/// first.
+export fn uring_resize(handle: u32, setup: ?[*]u32) i32 {
+    @branchHint(.cold);
+    const slot = table.find(handle) orelse return -sys.EBADF;
+    return slot.ring.resize(setup orelse return -sys.EINVAL);
 }
 
 export fn uring_address(memory: ?*anyopaque) u64 {
@@ -56,27 +67,31 @@ export fn uring_address(memory: ?*anyopaque) u64 {
 
 // Node-API
 
+const functions = [_]struct { name: [*:0]const u8, call: napi.Callback }{
+    .{ .name = "open", .call = napiOpen },
+    .{ .name = "attach", .call = napiAttach },
+    .{ .name = "turn", .call = napiTurn },
+    .{ .name = "arm", .call = napiArm },
+    .{ .name = "disarm", .call = napiDisarm },
+    .{ .name = "register", .call = napiRegister },
+    .{ .name = "resize", .call = napiResize },
+    .{ .name = "address", .call = napiAddress },
+    .{ .name = "bind", .call = napiBind },
+    .{ .name = "listen", .call = napiListen },
+    .{ .name = "adopt", .call = napiAdopt },
+    .{ .name = "startWaker", .call = napiStartWaker },
+    .{ .name = "setRef", .call = napiSetRef },
+    .{ .name = "close", .call = napiClose },
+    .{ .name = "mapPages", .call = napiMapPages },
+    .{ .name = "dropPages", .call = napiDropPages },
+};
+
 export fn napi_register_module_v1(env: napi.Env, exports: napi.Value) napi.Value {
-    inline for (.{
-        .{ "open", napiOpen },
-        .{ "attach", napiAttach },
-        .{ "turn", napiTurn },
-        .{ "arm", napiArm },
-        .{ "disarm", napiDisarm },
-        .{ "register", napiRegister },
-        .{ "address", napiAddress },
-        .{ "bind", napiBind },
-        .{ "listen", napiListen },
-        .{ "adopt", napiAdopt },
-        .{ "startWaker", napiStartWaker },
-        .{ "setRef", napiSetRef },
-        .{ "close", napiClose },
-        .{ "mapPages", napiMapPages },
-        .{ "dropPages", napiDropPages },
-    }) |entry| {
+    @branchHint(.cold);
+    for (functions) |entry| {
         var function: napi.Value = null;
-        if (napi.napi_create_function(env, entry[0], napi.auto_length, entry[1], null, &function) != napi.ok) return null;
-        if (napi.napi_set_named_property(env, exports, entry[0], function) != napi.ok) return null;
+        if (napi.napi_create_function(env, entry.name, napi.auto_length, entry.call, null, &function) != napi.ok) return null;
+        if (napi.napi_set_named_property(env, exports, entry.name, function) != napi.ok) return null;
     }
     // The first hook to be added is the last to run: after the rings of this environment have been drained.
     _ = napi.napi_add_env_cleanup_hook(env, regionsEnd, env);
@@ -100,28 +115,45 @@ fn Arguments(comptime count: usize) type {
         }
 
         fn int(args: *const @This(), index: usize) u32 {
-            var value: u32 = std.math.maxInt(u32);
-            _ = napi.napi_get_value_uint32(args.env, args.values[index], &value);
-            return value;
+            return intOf(args.env, args.values[index]);
+        }
+
+        /// The ring whose handle is the first argument.
+        fn slot(args: *const @This()) ?*table.Slot {
+            return slotOf(args.env, args.values[0]);
         }
 
         fn memory(args: *const @This(), index: usize) ?*anyopaque {
-            const value = args.values[index];
-            var data: ?*anyopaque = null;
-            var is = false;
-            if (napi.napi_is_typedarray(args.env, value, &is) == napi.ok and is) {
-                _ = napi.napi_get_typedarray_info(args.env, value, null, null, &data, null, null);
-            } else if (napi.napi_is_dataview(args.env, value, &is) == napi.ok and is) {
-                _ = napi.napi_get_dataview_info(args.env, value, null, &data, null, null);
-            } else if (napi.napi_is_arraybuffer(args.env, value, &is) == napi.ok and is) {
-                _ = napi.napi_get_arraybuffer_info(args.env, value, &data, null);
-            }
-            return data;
+            return memoryOf(args.env, args.values[index]);
         }
     };
 }
 
-fn number(env: napi.Env, value: i32) napi.Value {
+noinline fn intOf(env: napi.Env, value: napi.Value) u32 {
+    var int: u32 = std.math.maxInt(u32);
+    _ = napi.napi_get_value_uint32(env, value, &int);
+    return int;
+}
+
+noinline fn slotOf(env: napi.Env, value: napi.Value) ?*table.Slot {
+    return table.find(intOf(env, value));
+}
+
+fn memoryOf(env: napi.Env, value: napi.Value) ?*anyopaque {
+    @branchHint(.cold);
+    var data: ?*anyopaque = null;
+    var is = false;
+    if (napi.napi_is_typedarray(env, value, &is) == napi.ok and is) {
+        _ = napi.napi_get_typedarray_info(env, value, null, null, &data, null, null);
+    } else if (napi.napi_is_dataview(env, value, &is) == napi.ok and is) {
+        _ = napi.napi_get_dataview_info(env, value, null, &data, null, null);
+    } else if (napi.napi_is_arraybuffer(env, value, &is) == napi.ok and is) {
+        _ = napi.napi_get_arraybuffer_info(env, value, &data, null);
+    }
+    return data;
+}
+
+noinline fn number(env: napi.Env, value: i32) napi.Value {
     var result: napi.Value = null;
     _ = napi.napi_create_int32(env, value, &result);
     return result;
@@ -144,17 +176,22 @@ fn napiTurn(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
 
 fn napiArm(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
     const args = Arguments(1).get(env, info);
-    return number(env, uring_arm(args.int(0)));
+    return number(env, @call(.never_inline, uring_arm, .{args.int(0)}));
 }
 
 fn napiDisarm(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
     const args = Arguments(1).get(env, info);
-    return number(env, uring_disarm(args.int(0)));
+    return number(env, @call(.never_inline, uring_disarm, .{args.int(0)}));
 }
 
 fn napiRegister(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
     const args = Arguments(4).get(env, info);
-    return number(env, uring_register(args.int(0), args.int(1), args.memory(2), args.int(3)));
+    return number(env, @call(.never_inline, uring_register, .{ args.int(0), args.int(1), args.memory(2), args.int(3) }));
+}
+
+fn napiResize(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
+    const args = Arguments(2).get(env, info);
+    return number(env, uring_resize(args.int(0), @ptrCast(@alignCast(args.memory(1)))));
 }
 
 fn napiAddress(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
@@ -179,19 +216,19 @@ fn napiListen(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
 
 fn napiAdopt(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
     const args = Arguments(1).get(env, info);
-    const slot = table.find(args.int(0)) orelse return number(env, -sys.EBADF);
+    const slot = args.slot() orelse return number(env, -sys.EBADF);
     return number(env, lifetime.adopt(slot, env));
 }
 
 fn napiStartWaker(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
     const args = Arguments(2).get(env, info);
-    const slot = table.find(args.int(0)) orelse return number(env, -sys.EBADF);
+    const slot = args.slot() orelse return number(env, -sys.EBADF);
     return number(env, lifetime.startWaker(slot, env, args.values[1]));
 }
 
 fn napiSetRef(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
     const args = Arguments(2).get(env, info);
-    const slot = table.find(args.int(0)) orelse return number(env, -sys.EBADF);
+    const slot = args.slot() orelse return number(env, -sys.EBADF);
     lifetime.setRef(slot, env, args.int(1) == 1);
     return number(env, 0);
 }
@@ -199,12 +236,13 @@ fn napiSetRef(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
 /// close(handle, limit in ms)
 fn napiClose(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
     const args = Arguments(2).get(env, info);
-    const slot = table.find(args.int(0)) orelse return number(env, -sys.EBADF);
+    const slot = args.slot() orelse return number(env, -sys.EBADF);
     return number(env, lifetime.close(slot, @as(u64, args.int(1)) * 1_000_000));
 }
 
 /// mapPages(size, flags, out: Uint32Array): an ArrayBuffer, or undefined; out[0] is the region's id, out[1] the errno.
 fn napiMapPages(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
+    @branchHint(.cold);
     const args = Arguments(3).get(env, info);
     var size: f64 = 0;
     _ = napi.napi_get_value_double(env, args.values[0], &size);

@@ -6,6 +6,7 @@ const abi = @import("abi.zig");
 
 pub const EPERM = 1;
 pub const EINTR = 4;
+pub const ENXIO = 6;
 pub const EBADF = 9;
 pub const EAGAIN = 11;
 pub const ENOMEM = 12;
@@ -14,6 +15,7 @@ pub const EINVAL = 22;
 pub const EMFILE = 24;
 pub const ENOSYS = 38;
 pub const ETIME = 62;
+pub const EBADFD = 77;
 pub const EOPNOTSUPP = 95;
 pub const EALREADY = 114;
 
@@ -25,14 +27,38 @@ pub fn setup(entries: u32, params: *abi.Params) isize {
     return answer(linux.syscall2(.io_uring_setup, entries, @intFromPtr(params)));
 }
 
-pub fn enter(fd: i32, to_submit: u32, min_complete: u32, flags: u32, arg: usize, arg_size: usize) isize {
-    const fd_word: usize = @bitCast(@as(isize, fd));
-    return answer(linux.syscall6(.io_uring_enter, fd_word, to_submit, min_complete, flags, arg, arg_size));
+/// A ring as system calls name it: by its descriptor, or by an index among the rings that this thread registered.
+pub const Name = struct {
+    number: i32 = -1,
+    /// ENTER_REGISTERED_RING, or 0.
+    enter_flags: u32 = 0,
+    /// REGISTER_USE_REGISTERED_RING, or 0.
+    register_flags: u32 = 0,
+
+    pub fn byDescriptor(fd: i32) Name {
+        return .{ .number = fd };
+    }
+
+    pub fn byIndex(index: i32) Name {
+        return .{
+            .number = index,
+            .enter_flags = abi.ENTER_REGISTERED_RING,
+            .register_flags = abi.REGISTER_USE_REGISTERED_RING,
+        };
+    }
+
+    fn word(name: Name) usize {
+        return @bitCast(@as(isize, name.number));
+    }
+};
+
+pub fn enter(ring: Name, to_submit: u32, min_complete: u32, flags: u32, arg: usize, arg_size: usize) isize {
+    const all = flags | ring.enter_flags;
+    return answer(linux.syscall6(.io_uring_enter, ring.word(), to_submit, min_complete, all, arg, arg_size));
 }
 
-pub fn register(fd: i32, opcode: u32, arg: usize, nr_args: u32) isize {
-    const fd_word: usize = @bitCast(@as(isize, fd));
-    return answer(linux.syscall4(.io_uring_register, fd_word, opcode, arg, nr_args));
+pub fn register(ring: Name, opcode: u32, arg: usize, nr_args: u32) isize {
+    return answer(linux.syscall4(.io_uring_register, ring.word(), opcode | ring.register_flags, arg, nr_args));
 }
 
 const PROT_READ = 1;
@@ -54,17 +80,23 @@ pub fn failed(rc: isize) bool {
     return rc < 0 and rc > -4096;
 }
 
-/// Maps a region of the ring. A forked child must not inherit it: it could submit into its parent's ring.
+/// Maps a region of the ring.
 pub fn mapRing(fd: i32, len: usize, off: u64) isize {
     const rc = map(len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, off);
-    if (!failed(rc)) _ = linux.syscall3(.madvise, @bitCast(rc), len, MADV_DONTFORK);
+    if (!failed(rc)) dontFork(@bitCast(rc), len);
     return rc;
+}
+
+/// A forked child must not inherit a ring's memory: it could submit into its parent's ring.
+pub fn dontFork(addr: usize, len: usize) void {
+    _ = linux.syscall3(.madvise, addr, len, MADV_DONTFORK);
 }
 
 pub const PageKind = enum { small, huge };
 
 /// Maps zeroed, page-aligned, populated memory of this process alone.
 pub fn mapPages(len: usize, kind: PageKind) isize {
+    @branchHint(.cold);
     const base = MAP_PRIVATE | MAP_ANONYMOUS;
     if (kind == .huge) {
         const rc = map(len, PROT_READ | PROT_WRITE, base | MAP_HUGETLB | MAP_POPULATE, -1, 0);
@@ -75,7 +107,7 @@ pub fn mapPages(len: usize, kind: PageKind) isize {
     return map(len, PROT_READ | PROT_WRITE, base | MAP_POPULATE, -1, 0);
 }
 
-const huge_page: usize = 2 * 1024 * 1024;
+pub const huge_page: usize = 2 * 1024 * 1024;
 
 /// Kernels before 6.7 don't lay out a mapping for transparent huge pages by themselves.
 fn mapAligned(len: usize, flags: usize) isize {

@@ -35,6 +35,7 @@ pub const Slot = struct {
 var slots: [max_rings]Slot = @splat(.{});
 
 pub fn claim() ?*Slot {
+    @branchHint(.cold);
     for (&slots) |*slot| {
         if (@atomicLoad(u32, &slot.claimed, .monotonic) != 0) continue;
         if (@cmpxchgStrong(u32, &slot.claimed, 0, 1, .acquire, .monotonic) == null) return slot;

@@ -26,11 +26,12 @@ pub const Waker = struct {
 
     /// Makes the eventfd, registers it with the ring, starts the thread. Gives 0 or −errno. `notify` is called on the
     /// thread; when it gives false the receiver is gone, and it is never called again.
-    pub fn start(w: *Waker, ring_fd: i32, notify: *const fn (?*anyopaque) bool, context: ?*anyopaque) i32 {
+    pub fn start(w: *Waker, ring: sys.Name, notify: *const fn (?*anyopaque) bool, context: ?*anyopaque) i32 {
+        @branchHint(.cold);
         const fd = sys.eventfd();
         if (fd < 0) return @intCast(fd);
         w.eventfd = @intCast(fd);
-        const rc = sys.register(ring_fd, abi.REGISTER_EVENTFD, @intFromPtr(&w.eventfd), 1);
+        const rc = sys.register(ring, abi.REGISTER_EVENTFD, @intFromPtr(&w.eventfd), 1);
         if (rc < 0) {
             w.closeEventfd();
             return @intCast(rc);
@@ -43,7 +44,7 @@ pub const Waker = struct {
         const failed = pthread_create(&w.thread, null, run, w);
         sys.restoreSignals(mask);
         if (failed != 0) {
-            _ = sys.register(ring_fd, abi.UNREGISTER_EVENTFD, 0, 0);
+            _ = sys.register(ring, abi.UNREGISTER_EVENTFD, 0, 0);
             w.closeEventfd();
             return -failed;
         }
@@ -53,6 +54,7 @@ pub const Waker = struct {
 
     /// Ends the thread and waits for it. After this `notify` is not called any more.
     pub fn stop(w: *Waker) void {
+        @branchHint(.cold);
         if (!w.running) return;
         const before = @atomicRmw(u32, &w.state, .Xchg, stopped, .acq_rel);
         if (before == asleep) sys.futexWake(&w.state);

@@ -38,7 +38,7 @@ test "armed, it notifies once for each sleep, and none is lost" {
     try h.init(8, 0, defaults);
     defer h.deinit();
     var notified = Notified{};
-    try testing.expectEqual(@as(i32, 0), h.ring.waker.start(h.ring.fd, Notified.notify, &notified));
+    try testing.expectEqual(@as(i32, 0), h.ring.waker.start(h.ring.registers, Notified.notify, &notified));
     defer h.ring.waker.stop();
     const ts = abi.Timespec{ .sec = 0, .nsec = 20_000 };
     for (0..3000) |i| {
@@ -59,7 +59,7 @@ test "not armed, it does not notify" {
     try h.init(8, 0, defaults);
     defer h.deinit();
     var notified = Notified{};
-    try testing.expectEqual(@as(i32, 0), h.ring.waker.start(h.ring.fd, Notified.notify, &notified));
+    try testing.expectEqual(@as(i32, 0), h.ring.waker.start(h.ring.registers, Notified.notify, &notified));
     for (0..100) |i| {
         h.stage(ring_test.nop(i));
         try testing.expectEqual(@as(i32, 1), h.turn(1));
@@ -74,7 +74,7 @@ test "it stops from every state" {
         try h.init(8, 0, defaults);
         defer h.deinit();
         var notified = Notified{ .accepts = round % 5 != 0 };
-        try testing.expectEqual(@as(i32, 0), h.ring.waker.start(h.ring.fd, Notified.notify, &notified));
+        try testing.expectEqual(@as(i32, 0), h.ring.waker.start(h.ring.registers, Notified.notify, &notified));
         const ts = abi.Timespec{ .sec = 0, .nsec = 1 };
         if (round % 2 == 0) h.stage(timeoutSqe(1, &ts));
         _ = h.turn(0);

@@ -11,7 +11,7 @@ export type CauseMap = Readonly<Partial<Record<ErrnoName, Causes>>>;
 
 const EMPTY_SLOT = {
   when: "fixedFile",
-  cause: "file slot {fd} is empty or out of range",
+  cause: "slot {fd} of the registered files is empty or out of range",
   fix: "register a file there, or leave IOSQE_FIXED_FILE out",
 } as const;
 
@@ -31,6 +31,10 @@ export const FOR_READING: CauseMap = {
       when: "open",
       cause: "[fd {fd}|the file] is not open for reading",
       fix: "open it with O_RDONLY or O_RDWR",
+    }, {
+      when: "perhapsOpen",
+      cause: "[fd {fd}|the file] is not open, or not for reading",
+      fix: "check that it was not closed earlier, and that it was opened with O_RDONLY or O_RDWR",
     }],
   },
 };
@@ -43,6 +47,10 @@ export const FOR_WRITING: CauseMap = {
       when: "open",
       cause: "[fd {fd}|the file] is not open for writing",
       fix: "open it with O_WRONLY or O_RDWR",
+    }, {
+      when: "perhapsOpen",
+      cause: "[fd {fd}|the file] is not open, or not for writing",
+      fix: "check that it was not closed earlier, and that it was opened with O_WRONLY or O_RDWR",
     }],
   },
 };
@@ -59,9 +67,10 @@ export const TRANSFER: CauseMap = {
   },
   EINVAL: {
     cause:
-      "the file takes no such transfer: O_DIRECT wants buffer, length and offset aligned, and an offset must not " +
-      "overflow",
-    fix: "align to what STATX_DIOALIGN says, and check offset [{off}|] and length [{len}|]",
+      "the file takes no such transfer: with O_DIRECT, buffer address, length and offset must be multiples of the " +
+      "block size; offset plus length must stay below 2^63; the RWF flags must suit the file",
+    fix: "align to what STATX_DIOALIGN says (a BufferPool's memory is aligned), and check offset [{off}|] and length " +
+      "[{len}|]",
   },
   EIO: { cause: "the device failed", fix: "look at the kernel's log" },
   EISDIR: { cause: "[fd {fd}|the file] is a directory", fix: "open a file" },
@@ -91,6 +100,10 @@ export const SELECT: CauseMap = {
       when: "groupKnown",
       cause: "buffer group [{buf_group}|] is exhausted",
       fix: "give buffers back sooner, or make the group larger; multishot requests are to be submitted again",
+    }, {
+      when: "noGroup",
+      cause: "there is no buffer group [{buf_group}|of that number]",
+      fix: "register the group before",
     }],
   },
 };
@@ -98,8 +111,9 @@ export const SELECT: CauseMap = {
 /** Registered buffers. */
 export const FIXED: CauseMap = {
   EFAULT: {
-    cause: "registered buffer [{buf_index}|] does not exist, or the address range is not inside it",
-    fix: "check the index, and that address and length lie within that buffer",
+    cause:
+      "[registered buffer {buf_index}|the registered buffer] does not exist, or the address range is not inside it",
+    fix: "check index, address and length: what is registered with this ring is memory of its BufferPools",
   },
 };
 
@@ -113,8 +127,8 @@ export const PATH: CauseMap = {
     cause: "[dirfd {fd}|dirfd] is not open, and the path is relative",
     fix: "use AT_FDCWD, or a directory that is open",
     or: [{
-      when: "fixedFile",
-      cause: "the directory cannot be a registered file",
+      when: "noFixedFile",
+      cause: "{op} takes no registered file as directory",
       fix: "leave IOSQE_FIXED_FILE out",
     }],
   },
@@ -124,7 +138,7 @@ export const PATH: CauseMap = {
     cause: "[{path}|the path] is too long",
     fix: "a path has 4095 bytes at most, a name in it usually 255",
   },
-  ENOENT: { cause: "[{path}|the path] does not exist", fix: "check each part of the path" },
+  ENOENT: { cause: "no such file or directory[: {path}|]", fix: "check each part of the path" },
   ENOTDIR: {
     cause: "a part of [{path}|the path], or dirfd, is not a directory",
     fix: "check each part of the path",
@@ -206,6 +220,13 @@ export const XATTRS: CauseMap = {
   ERANGE: { cause: "the value does not fit, or the name is too long", fix: "ask for its size with length 0 first" },
 };
 
+const IOPOLL = {
+  when: "iopoll",
+  cause:
+    "a ring with iopoll reads and writes files opened with O_DIRECT, on devices that can be polled, and nothing else",
+  fix: "use another ring for this",
+} as const;
+
 /** Errors that any op can give. */
 export const ANY_OP: CauseMap = {
   E2BIG: { cause: "the argument is larger than this kernel knows", fix: "check its size" },
@@ -213,6 +234,14 @@ export const ANY_OP: CauseMap = {
   ECANCELED: {
     cause: "canceled: by a cancel request, a link timeout, or because a request before it in its chain failed",
     fix: "look at the completions before it",
+  },
+  EBADF: {
+    ...NOT_OPEN,
+    or: [{
+      when: "noFixedFile",
+      cause: "{op} takes no registered file",
+      fix: "leave fixedFile (IOSQE_FIXED_FILE) out",
+    }],
   },
   EBADFD: { cause: "the ring is disabled", fix: "call enable() first" },
   EACCES: { cause: "forbidden by the ring's restrictions or by permissions", fix: "check both" },
@@ -225,7 +254,7 @@ export const ANY_OP: CauseMap = {
       when: "unknownFlag",
       cause: "the SQE has a flag that does not exist",
       fix: "use IOSQE flags only: sqe_flags is 0x7f at most",
-    }],
+    }, IOPOLL],
   },
   ENOMEM: { cause: "the kernel is out of memory for it", fix: "submit it again, with less in flight" },
   EOPNOTSUPP: {
@@ -242,6 +271,7 @@ export const ANY_OP: CauseMap = {
         cause: "IOSQE_CQE_SKIP_SUCCESS does not go with IOSQE_IO_DRAIN",
         fix: "leave one of the two out",
       },
+      IOPOLL,
     ],
   },
   EXDEV: { cause: "across file systems or mounts", fix: "copy instead" },

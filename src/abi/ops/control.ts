@@ -13,7 +13,7 @@ const TIME_FAULT = {
 } as const;
 
 /** All that is neither file, name nor socket. */
-export const CONTROL_OPS = {
+export const controlOps = () => ({
   NOP: {
     name: "NOP",
     code: 0,
@@ -60,7 +60,7 @@ export const CONTROL_OPS = {
     fields: {
       fd: "fd",
       poll32_events: "flags(POLL) events",
-      len: "flags(IORING_POLL)",
+      len: "flags(IORING_POLL) poll_flags",
       off: "zero",
       addr: "zero",
       buf_index: "zero",
@@ -88,7 +88,7 @@ export const CONTROL_OPS = {
     doc: "Removes or changes a poll request.",
     fields: {
       addr: "targetUserData target",
-      len: "flags(IORING_POLL)",
+      len: "flags(IORING_POLL) poll_flags",
       off: "u64 new_user_data",
       poll32_events: "flags(POLL) events",
       buf_index: "zero",
@@ -114,7 +114,7 @@ export const CONTROL_OPS = {
     fields: {
       fd: "fd epfd",
       len: "enum(EPOLL_CTL) op",
-      off: "u64 fd",
+      off: "fd fd",
       addr: "structIn(epoll_event)",
       buf_index: "zero",
       file_index: "zero",
@@ -292,7 +292,7 @@ export const CONTROL_OPS = {
       len: "u32 res",
       off: "u64 data",
       addr3: "u64 source_slot",
-      file_index: "u32 file_index",
+      file_index: "u32 cqe_flags",
       msg_ring_flags: "flags(IORING_MSG_RING)",
       buf_index: "zero",
       personality: "zero",
@@ -540,4 +540,4 @@ export const CONTROL_OPS = {
       EOPNOTSUPP: { cause: "[fd {fd}|the file] takes no commands, or not this one", fix: "check file and cmd_op" },
     },
   },
-} as const satisfies Record<string, Op>;
+} as const satisfies Record<string, Op>);

@@ -8,7 +8,7 @@ import type { Op } from "./op.ts";
 import { NO_FILE, NOTHING, ON_FILE } from "./sets.ts";
 
 /** Open, close, sync, size, advice, splice, pipes, slots. */
-export const FILE_OPS = {
+export const fileOps = () => ({
   FSYNC: {
     name: "FSYNC",
     code: 3,
@@ -92,9 +92,14 @@ export const FILE_OPS = {
     errno: {
       ...FOR_WRITING,
       ...WRITE,
-      EINVAL: { cause: "the range is empty or not aligned, or the modes do not go together", fix: "check both" },
+      EINVAL: {
+        cause:
+          "the range is empty, or not of the file system's blocks where the mode wants that, or the modes do not " +
+          "go together",
+        fix: "COLLAPSE_RANGE and INSERT_RANGE take multiples of the block size, within the file",
+      },
       ENODEV: { cause: "[fd {fd}|the file] is no regular file", fix: "use a regular file" },
-      EOPNOTSUPP: { cause: "the file system does not know that mode", fix: "write zeros instead" },
+      EOPNOTSUPP: { cause: "the file system can't do this mode", fix: "use mode 0, or write zeros instead" },
       ESPIPE: { cause: "[fd {fd}|the file] is a pipe", fix: "use a regular file" },
     },
   },
@@ -106,7 +111,7 @@ export const FILE_OPS = {
     doc: "Sets the size of a file.",
     fields: {
       fd: "fd",
-      off: "u64 len",
+      off: "fileOffset len",
       addr: "zero",
       len: "zero",
       rw_flags: "zero",
@@ -123,7 +128,10 @@ export const FILE_OPS = {
     errno: {
       ...FILE,
       EFBIG: WRITE.EFBIG!,
-      EINVAL: { cause: "the size is negative, or the file is not open for writing", fix: "open it with O_WRONLY" },
+      EINVAL: {
+        cause: "the file is not open for writing or is no regular file, or the size is negative",
+        fix: "open it with O_WRONLY or O_RDWR",
+      },
     },
   },
   OPENAT: {
@@ -222,11 +230,11 @@ export const FILE_OPS = {
     holds: NOTHING,
     errno: {
       EBADF: {
-        cause: "[fd {fd}|the file descriptor] is not open, or is a ring, or the slot is empty",
-        fix: "close a file once, a ring with its own close()",
+        cause: "[fd {fd}|the file descriptor] is not open, or it is a ring",
+        fix: "close a file once, and a ring with its own close()",
         or: [{
-          when: "fixedFile",
-          cause: "CLOSE takes its slot as file_index",
+          when: "noFixedFile",
+          cause: "CLOSE takes no registered file this way: its slot is file_index",
           fix: "use prep_close_direct, without IOSQE_FIXED_FILE",
         }],
       },
@@ -283,7 +291,11 @@ export const FILE_OPS = {
       EBADF: {
         cause: "IOSQE_FIXED_FILE is missing",
         fix: "this op takes a file slot",
-        or: [{ when: "fixedFile", cause: "file slot {fd} is empty or out of range", fix: "register a file there" }],
+        or: [{
+          when: "fixedFile",
+          cause: "slot {fd} of the registered files is empty or out of range",
+          fix: "register a file there",
+        }],
       },
       EPERM: { cause: "the ring acts with other credentials (personality)", fix: "leave the personality out" },
     },
@@ -451,4 +463,4 @@ export const FILE_OPS = {
       },
     },
   },
-} as const satisfies Record<string, Op>;
+} as const satisfies Record<string, Op>);

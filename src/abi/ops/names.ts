@@ -8,7 +8,7 @@ import type { Op } from "./op.ts";
 import { NO_FILE, ON_FILE } from "./sets.ts";
 
 /** Rename, unlink, mkdir, links, attributes. */
-export const NAME_OPS = {
+export const nameOps = () => ({
   RENAMEAT: {
     name: "RENAMEAT",
     code: 35,
@@ -237,4 +237,4 @@ export const NAME_OPS = {
     holds: { final: ["off"], stable: ["addr3", "addr"] },
     errno: { ...PATH, ...XATTRS },
   },
-} as const satisfies Record<string, Op>;
+} as const satisfies Record<string, Op>);

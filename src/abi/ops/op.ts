@@ -48,12 +48,20 @@ export type SqeField = SqeFieldKind | `${SqeFieldKind} ${string}`;
 
 /** Under which circumstance a cause is the likelier one. */
 export type Circumstance =
-  /** IOSQE_FIXED_FILE is set. */
+  /** IOSQE_FIXED_FILE is set, and the op takes it. */
   | "fixedFile"
+  /** IOSQE_FIXED_FILE is set, but the op does not take it. */
+  | "noFixedFile"
   /** The caller knows that the file is open. */
   | "open"
+  /** The caller does not know whether the file is open. */
+  | "perhapsOpen"
   /** The caller knows that the buffer group exists. */
   | "groupKnown"
+  /** The caller knows that there is no such buffer group. */
+  | "noGroup"
+  /** The ring polls for completions. */
+  | "iopoll"
   /** IOSQE_BUFFER_SELECT is set, and the op takes it. */
   | "bufferSelect"
   /** IOSQE_BUFFER_SELECT is set, but the op does not take it. */

@@ -7,8 +7,17 @@ import { FIXED, FOR_READING, FOR_WRITING, SELECT, TRANSFER, WRITE } from "./caus
 import type { Op } from "./op.ts";
 import { ON_FILE, SELECTING } from "./sets.ts";
 
+/** Protection information of a device that keeps some (6.14). */
+const ATTRIBUTES = {
+  attr_ptr: "structIn(io_uring_attr_pi)",
+  attr_type_mask: "flags(IORING_RW_ATTR_FLAG)",
+} as const;
+
+/** The device keeps apart what is written under different numbers (6.16). */
+const STREAM = { write_stream: "u32" } as const;
+
 /** READ, WRITE and their variants. */
-export const RW_OPS = {
+export const rwOps = () => ({
   READ: {
     name: "READ",
     code: 22,
@@ -21,6 +30,7 @@ export const RW_OPS = {
       len: "lenOf(addr)",
       off: "fileOffset offset",
       rw_flags: "flags(RWF)",
+      ...ATTRIBUTES,
       buf_group: "bufGroup",
     },
     flags: SELECTING,
@@ -37,7 +47,15 @@ export const RW_OPS = {
     since: "5.6",
     sqeSize: 64,
     doc: "Writes to a file at an offset.",
-    fields: { fd: "fd", addr: "bufIn", len: "lenOf(addr)", off: "fileOffset offset", rw_flags: "flags(RWF)" },
+    fields: {
+      fd: "fd",
+      addr: "bufIn",
+      len: "lenOf(addr)",
+      off: "fileOffset offset",
+      rw_flags: "flags(RWF)",
+      ...ATTRIBUTES,
+      ...STREAM,
+    },
     flags: ON_FILE,
     ioprio: "priority",
     result: "bytes",
@@ -58,6 +76,7 @@ export const RW_OPS = {
       len: "u32 iovecs",
       off: "fileOffset offset",
       rw_flags: "flags(RWF)",
+      ...ATTRIBUTES,
       buf_group: "bufGroup",
     },
     flags: SELECTING,
@@ -74,7 +93,15 @@ export const RW_OPS = {
     since: "5.1",
     sqeSize: 64,
     doc: "Writes several buffers to a file.",
-    fields: { fd: "fd", addr: "iovecIn", len: "u32 iovecs", off: "fileOffset offset", rw_flags: "flags(RWF)" },
+    fields: {
+      fd: "fd",
+      addr: "iovecIn",
+      len: "u32 iovecs",
+      off: "fileOffset offset",
+      rw_flags: "flags(RWF)",
+      ...ATTRIBUTES,
+      ...STREAM,
+    },
     flags: ON_FILE,
     ioprio: "priority",
     result: "bytes",
@@ -96,6 +123,7 @@ export const RW_OPS = {
       off: "fileOffset offset",
       buf_index: "bufIndex",
       rw_flags: "flags(RWF)",
+      ...ATTRIBUTES,
     },
     flags: ON_FILE,
     ioprio: "priority",
@@ -118,6 +146,8 @@ export const RW_OPS = {
       off: "fileOffset offset",
       buf_index: "bufIndex",
       rw_flags: "flags(RWF)",
+      ...ATTRIBUTES,
+      ...STREAM,
     },
     flags: ON_FILE,
     ioprio: "priority",
@@ -140,6 +170,7 @@ export const RW_OPS = {
       off: "fileOffset offset",
       buf_index: "bufIndex",
       rw_flags: "flags(RWF)",
+      ...ATTRIBUTES,
     },
     flags: ON_FILE,
     ioprio: "priority",
@@ -162,6 +193,8 @@ export const RW_OPS = {
       off: "fileOffset offset",
       buf_index: "bufIndex",
       rw_flags: "flags(RWF)",
+      ...ATTRIBUTES,
+      ...STREAM,
     },
     flags: ON_FILE,
     ioprio: "priority",
@@ -205,4 +238,4 @@ export const RW_OPS = {
       },
     },
   },
-} as const satisfies Record<string, Op>;
+} as const satisfies Record<string, Op>);

@@ -8,7 +8,7 @@ import type { Op } from "./op.ts";
 import { NO_FILE, NOTHING, ON_FILE, SELECTING } from "./sets.ts";
 
 /** From SOCKET to SHUTDOWN. */
-export const SOCKET_OPS = {
+export const socketOps = () => ({
   SOCKET: {
     name: "SOCKET",
     code: 45,
@@ -17,7 +17,7 @@ export const SOCKET_OPS = {
     doc: "Makes a socket, as a file descriptor or in a file slot.",
     fields: {
       fd: "enum(AF) domain",
-      off: "u64 type",
+      off: "enum(SOCK) type",
       len: "u32 protocol",
       file_index: "fileSlot slot",
       addr: "zero",
@@ -405,4 +405,4 @@ export const SOCKET_OPS = {
       ENOMEM: { cause: "no buffer is left", fix: "give buffers back through the refill queue" },
     },
   },
-} as const satisfies Record<string, Op>;
+} as const satisfies Record<string, Op>);

@@ -1,0 +1,66 @@
+/**
+ * Cancellation that blocks until what it cancels is done: IORING_REGISTER_SYNC_CANCEL (6.0).
+ *
+ * The kernel's own waiting is not used: with DEFER_TASKRUN it sleeps through the completion that it waits for, which is
+ * posted in a turn only.
+ *
+ * @module
+ */
+
+import type { Engine } from "./engine.ts";
+import { registerError, registerQuietly } from "./register_call.ts";
+
+const ENOENT = -2;
+const EINTR = -4;
+const ETIME = -62;
+
+/** A turn waits no longer than this at once: what it waits for may have completed in one before. */
+const WAIT_MS = 20;
+
+const now = performance.now.bind(performance);
+
+/**
+ * Cancels operations, and waits until they are done. Gives how many were found.
+ *
+ * One by one: asked for several at once, the kernel does not tell of those that run in its workers.
+ *
+ * @param slots pending slots; an operation that has completed meanwhile is not found
+ * @param deadline by performance.now(); undefined: none
+ */
+export function cancelSlots(engine: Engine, slots: readonly number[], deadline: number | undefined): number {
+  // Looked up before any turn: a slot may be another operation's afterwards.
+  const targets = slots.map((slot) => engine.userData(slot));
+  return targets.filter((userData) => cancelOne(engine, userData, deadline)).length;
+}
+
+function cancelOne(engine: Engine, userData: bigint, deadline: number | undefined): boolean {
+  for (let found = false;; found = true) {
+    const rc = call(engine, userData);
+    if (rc === ENOENT) return found;
+    const left = deadline === undefined ? WAIT_MS : deadline - now();
+    // ETIME: it runs in a worker. Else it is cancelled, and goes on being found until a turn has completed it.
+    if (rc === ETIME && left <= 0) throw timeIsUp();
+    const wait = rc === ETIME && engine.inFlight > 0 ? 1 : 0;
+    engine.submitAndWait(wait, { timeout: Math.min(Math.max(left, 0), WAIT_MS) });
+  }
+}
+
+/** Gives 0, ENOENT, or ETIME for what can't be stopped at once. */
+function call(engine: Engine, userData: bigint): number {
+  // struct io_uring_sync_cancel_reg: addr, fd, flags, timeout (0: it does not wait), opcode.
+  const arg = new DataView(new ArrayBuffer(64));
+  arg.setBigUint64(0, userData, true);
+  arg.setInt32(8, -1, true);
+  while (true) {
+    const rc = registerQuietly(engine.core, "SYNC_CANCEL", arg, 1);
+    if (rc === EINTR) continue;
+    if (rc >= 0 || rc === ENOENT || rc === ETIME) return rc;
+    throw registerError(rc, "SYNC_CANCEL");
+  }
+}
+
+function timeIsUp(): Error {
+  return registerError(ETIME, "SYNC_CANCEL", {
+    ETIME: "the time was up before they were done: their buffers are still in use",
+  });
+}

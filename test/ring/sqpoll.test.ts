@@ -1,0 +1,133 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { IOSQE, POLL, Ring, UringError } from "../../mod.ts";
+import { RawRing } from "../../src/ring/raw.ts";
+import { results } from "../support/completions.ts";
+import { failure } from "../support/failure.ts";
+import { pattern, TempFolder } from "../support/folder.ts";
+import { Pipe } from "../support/pipe.ts";
+
+/** The kernel's threads of this process whose names begin so: "iou-sqp" submit, "iou-wrk" work. */
+function kernelThreads(name: string): string[] {
+  return readdirSync("/proc/self/task").filter((id) => {
+    try {
+      return readFileSync(`/proc/self/task/${id}/comm`, "utf8").startsWith(name);
+    } catch {
+      return false; // it ended meanwhile
+    }
+  });
+}
+
+/** Processors that a thread may run on, as `/proc` lists them. */
+function cpusOf(task: string): string {
+  return /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync(`/proc/self/task/${task}/status`, "utf8"))![1]!;
+}
+
+describe("the kernel's submission thread", () => {
+  test("belongs to one ring, and ends with it", async () => {
+    const before = kernelThreads("iou-sqp");
+    const ring = new Ring({ sqpoll: { idle: 5 } });
+    expect(await ring.nop()).toBe(0);
+    expect(kernelThreads("iou-sqp").length).toBe(before.length + 1);
+    await ring.close();
+    // The kernel tears a ring down after its descriptor is closed.
+    while (kernelThreads("iou-sqp").length > before.length) await new Promise((resolve) => setTimeout(resolve, 1));
+  });
+
+  test("runs where sqpoll.cpu says", async () => {
+    const before = new Set(kernelThreads("iou-sqp"));
+    await using ring = new Ring({ sqpoll: { idle: 5, cpu: 0 } });
+    expect(await ring.nop()).toBe(0);
+    const [own] = kernelThreads("iou-sqp").filter((id) => !before.has(id));
+    expect(cpusOf(own!)).toBe("0");
+  });
+
+  test("is shared by rings that are attached, which all go on when one is closed", async () => {
+    const before = kernelThreads("iou-sqp").length;
+    const first = new Ring({ sqpoll: { idle: 5 } });
+    await using second = new Ring({ sqpoll: { idle: 5 }, attachTo: first });
+    await using third = new Ring({ sqpoll: { idle: 5 }, attachTo: first.fd });
+    for (const ring of [first, second, third]) expect(await ring.nop()).toBe(0);
+    expect(kernelThreads("iou-sqp").length).toBe(before + 1);
+    await first.close();
+    const nops = [second, third].flatMap((ring) => Array.from({ length: 50 }, () => ring.nop()));
+    expect(await Promise.all(nops)).toEqual(new Array(100).fill(0));
+  });
+
+  test("takes a chain whole, though the queue is nearly full", async () => {
+    await using ring = new Ring({ sqpoll: { idle: 5 }, entries: 4 });
+    for (let round = 0; round < 200; round++) {
+      const nops = Array.from({ length: round % 4 }, () => ring.nop());
+      const chain = ring.link((ring) => [
+        ring.nop(),
+        failure(ring.read(99_999, new Uint8Array(1), 0), UringError),
+        failure(ring.nop(), UringError),
+      ]);
+      const [, failed, next] = await Promise.all(chain);
+      expect([(failed as UringError).code, (next as UringError).code]).toEqual(["EBADF", "ECANCELED"]);
+      await Promise.all(nops);
+    }
+  });
+});
+
+describe("a RawRing with sqpoll", () => {
+  test("submits through a small queue, in order, and counts what it gave", () => {
+    using ring = new RawRing({ sqpoll: { idle: 5 }, entries: 4 });
+    let submitted = 0;
+    let next = 0;
+    const seen: number[] = [];
+    while (seen.length < 500) {
+      while (next < 500 && ring.prepNop(next)) next++;
+      const count = ring.submitAndWait(1);
+      expect(count).toBeGreaterThanOrEqual(0);
+      submitted += count;
+      ring.forEachCqe((userData, res) => {
+        expect(res).toBe(0);
+        seen.push(userData);
+      });
+    }
+    expect(submitted).toBe(500);
+    expect(seen).toEqual(Array.from({ length: 500 }, (_, i) => i));
+  });
+
+  test("reads files, and waits for what takes time", () => {
+    using ring = new RawRing({ sqpoll: { idle: 5 } });
+    using folder = new TempFolder();
+    using pipe = new Pipe();
+    folder.write("file", pattern(100));
+    const buffer = new Uint8Array(100);
+    ring.prepRead(1, folder.open("file"), buffer, 100, 0);
+    ring.prepTimeout(2, { ms: 5 }, 0, 0);
+    expect(Object.fromEntries(results(ring, 2))).toEqual({ 1: 100, 2: -62 });
+    expect(buffer).toEqual(pattern(100));
+    ring.prepPollAdd(3, pipe.readEnd, POLL.IN);
+    expect(ring.submitAndWait(1, 5)).toBe(1);
+    pipe.write("x");
+    expect(results(ring, 1).get(3)).toBe(POLL.IN);
+  });
+
+  test("wakes its thread again and again after it has slept", async () => {
+    using ring = new RawRing({ sqpoll: { idle: 1 } });
+    for (let i = 0; i < 10; i++) {
+      ring.prepNop(i);
+      expect([...results(ring, 1)]).toEqual([[i, 0]]);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  });
+});
+
+describe("rings that share workers", () => {
+  test("have the same number of them at most", async () => {
+    await using first = new Ring();
+    await using second = new Ring({ attachTo: first });
+    using folder = new TempFolder();
+    folder.write("file", pattern(100));
+    const fd = folder.open("file");
+    const reads = [first, second].flatMap((ring) =>
+      Array.from({ length: 40 }, () => ring.read(fd, new Uint8Array(100), 0, { flags: IOSQE.ASYNC }))
+    );
+    expect(await Promise.all(reads)).toEqual(new Array(80).fill(100));
+    // They are the thread's, whichever ring gives them work.
+    expect(kernelThreads("iou-wrk").length).toBeGreaterThan(0);
+  });
+});

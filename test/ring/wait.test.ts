@@ -1,0 +1,110 @@
+import { describe, expect, test } from "vitest";
+import { POLL, Ring, type RingOptions, UnsupportedError } from "../../mod.ts";
+import { thrown } from "../support/failure.ts";
+import { hasFeature } from "../support/kernel.ts";
+import { Pipe } from "../support/pipe.ts";
+import { TIME_SCALE } from "../support/time_scale.ts";
+
+/** A ring with options, or undefined where this kernel lacks them and says so. */
+function open(options: RingOptions): Ring | undefined {
+  try {
+    return new Ring(options);
+  } catch (error) {
+    expect(error).toBeInstanceOf(UnsupportedError);
+    expect((error as Error).message).toMatch(/needs Linux/);
+    return undefined;
+  }
+}
+
+const now = () => performance.now();
+
+describe.each([{}, { waitRegion: true }, { sqpoll: { idle: 5 } }])("waiting on a ring with %o", (options) => {
+  test("ends at its timeout", async () => {
+    await using ring = open(options);
+    if (ring === undefined) return;
+    using pipe = new Pipe();
+    const poll = ring.pollAdd(pipe.readEnd, POLL.IN);
+    for (const timeout of [5, 0.5, 0]) {
+      const start = now();
+      expect(ring.submitAndWait(1, { timeout })).toBe(0);
+      expect(now() - start).toBeGreaterThanOrEqual(timeout);
+    }
+    pipe.write("x");
+    expect(ring.submitAndWait(1, { timeout: 60_000 })).toBe(1);
+    expect(await poll & POLL.IN).toBe(POLL.IN);
+  });
+
+  test("ends at its deadline, and at once when that is past", async () => {
+    await using ring = open(options);
+    if (ring === undefined) return;
+    using pipe = new Pipe();
+    const poll = ring.pollAdd(pipe.readEnd, POLL.IN);
+    const deadline = now() + 10;
+    expect(ring.submitAndWait(1, { deadline })).toBe(0);
+    expect(now()).toBeGreaterThanOrEqual(deadline);
+    const start = now();
+    expect(ring.submitAndWait(1, { deadline })).toBe(0);
+    expect(ring.submitAndWait(1, { deadline: 0 })).toBe(0);
+    expect(now() - start).toBeLessThan(1000 * TIME_SCALE);
+    pipe.write("x");
+    expect(ring.submitAndWait(1, { deadline: now() + 60_000 })).toBe(1);
+    expect(await poll & POLL.IN).toBe(POLL.IN);
+  });
+
+  test.skipIf(!hasFeature("MIN_TIMEOUT"))("with minWait gathers for that long, then takes what there is", async () => {
+    await using ring = open(options);
+    if (ring === undefined) return;
+    using pipe = new Pipe();
+    const poll = ring.pollAdd(pipe.readEnd, POLL.IN);
+    const nops = [ring.nop(), ring.nop()];
+    const start = now();
+    expect(ring.submitAndWait(3, { minWait: 20, timeout: 60_000 })).toBe(2);
+    expect(now() - start).toBeGreaterThanOrEqual(20);
+    expect(now() - start).toBeLessThan(20_000);
+    expect(await Promise.all(nops)).toEqual([0, 0]);
+    pipe.write("x");
+    expect(ring.submitAndWait(1, { minWait: 60_000 }), "all that was asked for ends it at once").toBe(1);
+    expect(await poll & POLL.IN).toBe(POLL.IN);
+    expect(now() - start).toBeLessThan(20_000);
+  });
+
+  test.skipIf(!hasFeature("MIN_TIMEOUT"))("with minWait and nothing there ends at its timeout", async () => {
+    await using ring = open(options);
+    if (ring === undefined) return;
+    using pipe = new Pipe();
+    const poll = ring.pollAdd(pipe.readEnd, POLL.IN);
+    for (const limit of [{ timeout: 10 }, { deadline: now() + 20 }]) {
+      const start = now();
+      expect(ring.submitAndWait(1, { minWait: 1, ...limit })).toBe(0);
+      expect(now() - start).toBeGreaterThanOrEqual(1);
+      expect(now() - start).toBeLessThan(20_000);
+    }
+    pipe.write("x");
+    await poll;
+  });
+});
+
+describe("limits of a wait that can't be", () => {
+  const REFUSED: [unknown, typeof TypeError | typeof RangeError, RegExp][] = [
+    [{ timeout: 1, deadline: 1 }, TypeError, /timeout and deadline exclude each other/],
+    [{ deadline: 5n }, TypeError, /deadline must be a number of milliseconds, not 5n/],
+    [{ deadline: -1 }, RangeError, /deadline must be from 0/],
+    [{ deadline: NaN }, RangeError, /deadline must be from 0/],
+    [{ minWait: -1 }, RangeError, /minWait must be from 0/],
+    [{ minWait: "1" }, TypeError, /minWait must be a number of milliseconds/],
+    [{ minWait: 4294968 }, RangeError, /minWait must be at most 4294967/],
+    [{ timeout: -1 }, RangeError, /timeout must be from 0/],
+  ];
+  test.each(REFUSED)("%o", async (limits, type, message) => {
+    await using ring = new Ring({ entries: 2 });
+    const nop = ring.nop();
+    expect(thrown(() => ring.submitAndWait(1, limits as never), type).message).toMatch(message);
+    expect(await nop).toBe(0);
+  });
+
+  test.skipIf(hasFeature("MIN_TIMEOUT"))("minWait where the kernel has none", async () => {
+    await using ring = new Ring({ entries: 2 });
+    const error = thrown(() => ring.submitAndWait(0, { minWait: 1 }), UnsupportedError);
+    expect(error.message).toMatch(/minWait.*needs Linux 6.12/);
+  });
+});

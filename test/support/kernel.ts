@@ -1,0 +1,27 @@
+import { IORING_FEAT, IORING_SETUP, Ring } from "../../mod.ts";
+
+/** The setup flags that this kernel knows; where it can't tell (before 6.18), those that a ring gets by itself. */
+function knownFlags(): number {
+  using ring = new Ring({ entries: 2 });
+  const names = ring.probe().setupFlags as (keyof typeof IORING_SETUP)[];
+  return names.length > 0 ? names.reduce((all, name) => all | IORING_SETUP[name], 0) : ring.setupFlags;
+}
+
+const FLAGS = knownFlags();
+
+/** Whether this kernel takes setup flags. */
+export function hasSetup(flags: number): boolean {
+  return (FLAGS & flags) === flags;
+}
+
+function ownFeatures(): number {
+  using ring = new Ring({ entries: 2 });
+  return ring.features;
+}
+
+const FEATURES = ownFeatures();
+
+/** Whether this kernel has a feature. */
+export function hasFeature(name: keyof typeof IORING_FEAT): boolean {
+  return (FEATURES & IORING_FEAT[name]) !== 0;
+}
