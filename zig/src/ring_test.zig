@@ -167,8 +167,11 @@ test "without SUBMIT_ALL a bad SQE stops the batch, and the rest goes in the sam
     h.stage(bad);
     h.stage(nop(3));
     try testing.expectEqual(@as(i32, 3), h.turn(3));
-    try testing.expectEqual(@as(i32, -sys.EINVAL), h.cqe(1).res);
-    try testing.expectEqual(@as(i32, 0), h.cqe(2).res);
+    // In which order they complete differs from kernel to kernel.
+    for (0..3) |i| {
+        const cqe = h.cqe(@intCast(i));
+        try testing.expectEqual(@as(i32, if (cqe.user_data == 2) -sys.EINVAL else 0), cqe.res);
+    }
     try testing.expectEqual(@as(u32, 3), h.control[Control.submitted]);
 }
 
