@@ -19,7 +19,13 @@ export * from "./src/abi/constants.ts";
 export { type CqeFields, explain, type ExplainContext, type SqeWords } from "./src/abi/explain.ts";
 export { LoadError } from "./ffi/load.ts";
 export type { Bytes } from "./src/memory/address.ts";
-export { BorrowedBuffer, BufferRing, type BufferRingHost, type BufferRingOptions } from "./src/memory/buffer_ring.ts";
+export {
+  BorrowedBuffer,
+  type BufferGroup,
+  BufferRing,
+  type BufferRingHost,
+  type BufferRingOptions,
+} from "./src/memory/buffer_ring.ts";
 export {
   type ControlMessage,
   controlRoom,
@@ -46,6 +52,8 @@ export type { RegisterOps, SendMessageOptions, SyncCancelOptions, WorkerLimits }
 export type { Restrictions } from "./src/ring/restrictions.ts";
 export type { ZcrxControl, ZcrxOptions, ZcrxQueue } from "./src/ring/zcrx.ts";
 export { AbortError, type ErrorContext, RingClosedError, UnsupportedError, UringError } from "./src/ring/errors.ts";
+export { ProvidedBuffers, type ProvidedOps } from "./src/ring/ops_provided.ts";
+export type { FaultOptions, FaultRule } from "./src/ring/faults.ts";
 export { Multishot, type MultishotOptions } from "./src/ring/multishot.ts";
 export type { Accepted, AcceptOptions, SocketOps } from "./src/ring/net_connect.ts";
 export type { MessageOps } from "./src/ring/net_message.ts";
@@ -74,9 +82,11 @@ export type {
   ReceivedMessage,
   RecvmsgMultishotOptions,
   RecvMultishotOptions,
+  RecvZcOptions,
   SelectOptions,
   StreamOps,
   TicksOptions,
+  ZeroCopyPiece,
 } from "./src/ring/ops_stream.ts";
 export type { SystemOps } from "./src/ring/ops_system.ts";
 export type { CancelOptions, CancelTarget, TimeOps, TimeoutOptions } from "./src/ring/ops_time.ts";

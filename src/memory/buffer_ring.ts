@@ -44,6 +44,26 @@ export interface BufferRingOptions {
   readonly manual?: boolean;
 }
 
+/** Buffers that the kernel chooses from. */
+export interface BufferGroup {
+  /** The group's number. */
+  readonly group: number;
+  /** Bytes of each buffer. */
+  readonly size: number;
+  /** Whether the kernel may no longer choose from it. */
+  readonly closed: boolean;
+  /** How often the kernel found no buffer to choose. */
+  exhausted: number;
+  /** @internal Holds the buffers' pages while an operation may choose one. */
+  readonly home: Home;
+  /** @internal What a completion has filled, in the order in which it came: one piece, or with a bundle one a buffer. */
+  take(res: number, flags: number): BorrowedBuffer[];
+  /** @internal A borrowed piece comes back. */
+  giveBack(id: number): void;
+  /** @internal Calls back once, when the kernel has a buffer to choose: soon, if it has one by now. */
+  whenProvided(callback: () => void): void;
+}
+
 const MAX_COUNT = 32768;
 const MAX_SIZE = 2 ** 30;
 /** struct io_uring_buf: addr, len, bid; the first one's last two bytes are the ring's tail. */
@@ -56,10 +76,10 @@ export class BorrowedBuffer {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The buffer's number in its group. */
   readonly id: number;
-  #owner: BufferRing | undefined;
+  #owner: BufferGroup | undefined;
 
   /** @internal */
-  constructor(owner: BufferRing, id: number, bytes: Uint8Array<ArrayBuffer>) {
+  constructor(owner: BufferGroup, id: number, bytes: Uint8Array<ArrayBuffer>) {
     this.#owner = owner;
     this.id = id;
     this.bytes = bytes;
@@ -101,7 +121,7 @@ export class BorrowedBuffer {
  * console.assert(new TextDecoder().decode(buffer.bytes) === "hello");
  * ```
  */
-export class BufferRing {
+export class BufferRing implements BufferGroup {
   /** Bytes of each buffer. */
   readonly size: number;
   /** How many buffers there are. */

@@ -131,6 +131,11 @@ export class Core {
     return (this.setupFlags & IORING_SETUP.SQE_MIXED) !== 0 ? this.entries - 1 : this.entries;
   }
 
+  /** How many operations were made to fail, or to fall short. */
+  get faults(): number {
+    return 0;
+  }
+
   /** Whether it waits for {@linkcode enable}. */
   get disabled(): boolean {
     return this.limit === 0;

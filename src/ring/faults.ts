@@ -7,7 +7,7 @@
  * @module
  */
 
-import { IORING_OP, IOSQE } from "../abi/constants.ts";
+import { IORING_CQE_F, IORING_OP, IOSQE } from "../abi/constants.ts";
 import { ERRNO } from "../abi/errno.ts";
 import { checkInteger, shown } from "./arguments.ts";
 
@@ -120,7 +120,8 @@ export class Faults {
   #substitute(words: Int32Array, at: number, result: number): void {
     const key = `${words[at + 8]} ${words[at + 9]}`;
     const flags = words[at]! >>> 8 & KEPT_FLAGS;
-    const [low, high] = [words[at + 8]!, words[at + 9]!];
+    const low = words[at + 8]!;
+    const high = words[at + 9]!;
     words.fill(0, at, at + 16);
     words[at] = IORING_OP.READ | flags << 8;
     words[at + 1] = -1;
@@ -130,9 +131,11 @@ export class Faults {
   }
 
   /** Puts the chosen results in place of those that substitutes gave. */
-  rewrite(cqes: Int32Array, count: number, cqeWords: number): void {
+  rewrite(cqes: Int32Array, count: number, cqeWords: number, mixed: boolean): void {
     if (this.#pending.size === 0) return;
-    for (let i = 0, at = 0; i < count; i++, at += cqeWords) {
+    for (let i = 0; i < count; i++) {
+      const at = i * cqeWords;
+      if (mixed && (cqes[at + 3]! & IORING_CQE_F["32"]) !== 0) i++;
       const key = `${cqes[at]} ${cqes[at + 1]}`;
       const results = this.#pending.get(key);
       if (results === undefined) continue;
@@ -174,7 +177,13 @@ function toRule(rule: FaultRule, index: number): Rule {
   }
   checkInteger(after, `${name}.after`, 0, Number.MAX_SAFE_INTEGER);
   if (count !== undefined) checkInteger(count, `${name}.count`, 0, Number.MAX_SAFE_INTEGER);
-  return { code, result: toResult(result, `${name}.result`, code), probability, spared: after, left: count ?? Infinity };
+  return {
+    code,
+    result: toResult(result, `${name}.result`, code),
+    probability,
+    spared: after,
+    left: count ?? Infinity,
+  };
 }
 
 function toResult(result: unknown, name: string, code: number | undefined): number | undefined {
@@ -187,6 +196,8 @@ function toResult(result: unknown, name: string, code: number | undefined): numb
     return result;
   }
   const errno = typeof result === "string" ? (ERRNO as Record<string, number>)[result] : undefined;
-  if (errno === undefined) throw new TypeError(`${name} must be an errno such as "EIO", or "short", not ${shown(result)}`);
+  if (errno === undefined) {
+    throw new TypeError(`${name} must be an errno such as "EIO", or "short", not ${shown(result)}`);
+  }
   return -Math.abs(errno);
 }

@@ -168,8 +168,8 @@ export class SendOps extends SocketOps {
       const extra: Extra = { failed, homes: home === null ? [] : [home] };
       return { address, length, to: taken, toLength: target?.length ?? 0, ioprio: 0, extra };
     }
-    this.needFor("READV_FIXED", "IORING_SEND_VECTORIZED", "6.17");
     const pieces = piecesOf(buffer, "buffer");
+    this.needFor("READV_FIXED", "IORING_SEND_VECTORIZED", "6.17");
     const iovecs = takeIovecs(pieces);
     const extra: Extra = {
       failed: (errno) => failed(errno) ?? this.#vectorsFailed(errno),

@@ -8,7 +8,7 @@ import { type Bytes, homeOf } from "../memory/address.ts";
 import { checkInteger, lengthOf, shown } from "./arguments.ts";
 import { bytesAddress } from "./base.ts";
 import { RingClosedError } from "./errors.ts";
-import { StreamOps } from "./ops_stream.ts";
+import { ProvidedOps } from "./ops_provided.ts";
 import { MAX_BUFFERS, MAX_PIECE, type Piece } from "./registrations.ts";
 
 /** Options of {@linkcode BufferOps.registerBuffers}. */
@@ -35,7 +35,7 @@ export interface CloneBuffersOptions {
 }
 
 /** Registered buffers. A `BufferPool` made with `{ ring }` needs none of this. */
-export class BufferOps extends StreamOps {
+export class BufferOps extends ProvidedOps {
   /**
    * Makes the ring's table of registered buffers, empty. The first pool, or buffer, makes one of 1024 places by itself:
    * this is for another size.

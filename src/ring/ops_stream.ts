@@ -4,7 +4,15 @@
  * @module
  */
 
-import { IORING_ACCEPT, IORING_FEAT, IORING_OP, IORING_RECVSEND, IORING_TIMEOUT, IOSQE } from "../abi/constants.ts";
+import {
+  IORING_ACCEPT,
+  IORING_FEAT,
+  IORING_OP,
+  IORING_RECVSEND,
+  IORING_SETUP,
+  IORING_TIMEOUT,
+  IOSQE,
+} from "../abi/constants.ts";
 import {
   prepMultishotAccept,
   prepMultishotAcceptDirect,
@@ -12,12 +20,13 @@ import {
   prepReadMultishot,
   prepRecvmsgMultishot,
   prepRecvMultishot,
+  prepRecvZc,
   prepRw,
   prepSendBundle,
   prepTimeout,
   sqeSetBufGroup,
 } from "../abi/encode.ts";
-import { type BorrowedBuffer, BufferRing } from "../memory/buffer_ring.ts";
+import { type BorrowedBuffer, type BufferGroup, BufferRing } from "../memory/buffer_ring.ts";
 import { type Scratch, takeScratch } from "../memory/scratch.ts";
 import {
   checkFd,
@@ -78,6 +87,20 @@ export interface ReceivedMessage extends Disposable {
   readonly flags: number;
   /** Gives the buffer back to the kernel. Once more does nothing. */
   release(): void;
+}
+
+/** A piece of what has come in the memory of a network queue. */
+export interface ZeroCopyPiece {
+  /** How many bytes. */
+  readonly length: number;
+  /** Where they begin: the area's token in the upper 16 bits, the offset in the area below. It goes back by the refill ring. */
+  readonly offset: bigint;
+}
+
+/** Options of {@linkcode StreamOps.recvZc}. */
+export interface RecvZcOptions extends MultishotOptions<ZeroCopyPiece> {
+  /** At most so many bytes altogether; 0: no limit. Default 0. */
+  readonly length?: number;
 }
 
 /** Options of {@linkcode StreamOps.timeoutMultishot}. */
@@ -182,7 +205,7 @@ export class StreamOps extends SystemOps {
    */
   recvMultishot(
     fd: number,
-    buffers: BufferRing,
+    buffers: BufferGroup,
     flags: number = 0,
     o?: RecvMultishotOptions,
   ): Multishot<BorrowedBuffer> {
@@ -209,7 +232,7 @@ export class StreamOps extends SystemOps {
    * @throws {UnsupportedError} before Linux 6.7
    * @throws {UringError} (at iteration) EBADFD for a regular file: it is always ready, and can't be waited for
    */
-  readMultishot(fd: number, buffers: BufferRing, o?: MultishotOptions<BorrowedBuffer>): Multishot<BorrowedBuffer> {
+  readMultishot(fd: number, buffers: BufferGroup, o?: MultishotOptions<BorrowedBuffer>): Multishot<BorrowedBuffer> {
     this.need("READ_MULTISHOT", "6.7");
     checkFd(fd);
     checkBuffers(buffers);
@@ -228,7 +251,7 @@ export class StreamOps extends SystemOps {
    */
   recvmsgMultishot(
     fd: number,
-    buffers: BufferRing,
+    buffers: BufferGroup,
     flags: number = 0,
     o?: RecvmsgMultishotOptions,
   ): Multishot<ReceivedMessage> {
@@ -256,8 +279,36 @@ export class StreamOps extends SystemOps {
     return this.#buffered(buffers, { start, values, isEnd: () => false }, o);
   }
 
+  /**
+   * Receives without a copy, again and again, into the memory of a network queue that `registerZcrxIfq()` made (6.15).
+   *
+   * @param fd a socket whose packets are steered into that queue
+   * @param queue the queue's id
+   * @throws {TypeError} on a ring without 32-byte CQEs, which tell where the bytes are
+   * @throws {UnsupportedError} before Linux 6.15
+   */
+  recvZc(fd: number, queue: number, o?: RecvZcOptions): Multishot<ZeroCopyPiece> {
+    this.need("RECV_ZC", "6.15");
+    checkFd(fd);
+    checkU32(queue, "queue");
+    const length = o?.length ?? 0;
+    checkU32(length, "length");
+    const { engine } = this;
+    if ((engine.core.setupFlags & (IORING_SETUP.CQE32 | IORING_SETUP.CQE_MIXED)) === 0) {
+      throw new TypeError("recvZc() needs completions of 32 bytes: open the ring with cqe32 or cqeMixed");
+    }
+    const start = (extra: Extra) =>
+      this.start({ op: "recv_zc", fd, extra }, o, (words, at) => prepRecvZc(words, at, fd, length, queue));
+    const values = (res: number) => {
+      const low = engine.cqe[engine.cqeAt + 4]! >>> 0;
+      const high = engine.cqe[engine.cqeAt + 5]! >>> 0;
+      return [{ length: res, offset: BigInt(high) << 32n | BigInt(low) }];
+    };
+    return new Multishot(engine, { start, values, isEnd: (res) => res === 0 }, o);
+  }
+
   #buffered<T extends { release(): void }>(
-    buffers: BufferRing,
+    buffers: BufferGroup,
     shots: Shots<T>,
     o: MultishotOptions<T> | undefined,
   ): Multishot<T> {
@@ -314,7 +365,7 @@ export class StreamOps extends SystemOps {
    */
   recvSelect(
     fd: number,
-    buffers: BufferRing,
+    buffers: BufferGroup,
     flags: number = 0,
     o?: SelectOptions,
   ): Promise<BorrowedBuffer | undefined> {
@@ -331,7 +382,7 @@ export class StreamOps extends SystemOps {
    * @returns the buffer, to be released; undefined at the end of the file
    * @throws {UringError} (rejects) ENOBUFS when all buffers are lent
    */
-  readSelect(fd: number, buffers: BufferRing, offset?: Offset, o?: OpOptions): Promise<BorrowedBuffer | undefined> {
+  readSelect(fd: number, buffers: BufferGroup, offset?: Offset, o?: OpOptions): Promise<BorrowedBuffer | undefined> {
     checkFd(fd);
     checkBuffers(buffers);
     return this.#chosen(IORING_OP.READ, "read", fd, buffers, toOffset(offset), 0, o);
@@ -341,7 +392,7 @@ export class StreamOps extends SystemOps {
     code: number,
     op: string,
     fd: number,
-    buffers: BufferRing,
+    buffers: BufferGroup,
     offset: number | bigint,
     opFlags: number,
     o: SelectOptions | undefined,
@@ -376,7 +427,9 @@ export class StreamOps extends SystemOps {
     checkFd(fd);
     checkBuffers(buffers);
     checkFlags(flags, "flags");
-    if (!buffers.manual) throw new TypeError("buffers must be a BufferRing made with { manual: true }");
+    if (!(buffers instanceof BufferRing && buffers.manual)) {
+      throw new TypeError("buffers must be a BufferRing made with { manual: true }");
+    }
     const extra: Extra = {
       group: buffers.group,
       last: (res, flags) => {
@@ -434,13 +487,15 @@ export class StreamOps extends SystemOps {
 
 function ignore(): void {}
 
-function checkBuffers(buffers: BufferRing): void {
-  if (!(buffers instanceof BufferRing)) throw new TypeError(`buffers must be a BufferRing, not ${shown(buffers)}`);
+function checkBuffers(buffers: BufferGroup): void {
+  if (typeof buffers?.whenProvided !== "function") {
+    throw new TypeError(`buffers must be a BufferRing, not ${shown(buffers)}`);
+  }
   if (buffers.closed) throw new TypeError("buffers is closed: make another BufferRing");
 }
 
 /** The kernel chooses a buffer of this group. */
-function select(words: Int32Array, at: number, buffers: BufferRing): void {
+function select(words: Int32Array, at: number, buffers: BufferGroup): void {
   words[at]! |= IOSQE.BUFFER_SELECT << 8;
   sqeSetBufGroup(words, at, buffers.group);
 }

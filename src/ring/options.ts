@@ -8,6 +8,7 @@ import { IORING_SETUP } from "../abi/constants.ts";
 import { checkFlags, type FlagProblem } from "../abi/flags.ts";
 import { EXTRA } from "../../ffi/native.ts";
 import { checkInteger, shown } from "./arguments.ts";
+import type { FaultOptions } from "./faults.ts";
 import { RingClosedError } from "./errors.ts";
 
 /** How a ring is set up. All of it may be left out. */
@@ -60,6 +61,11 @@ export interface RingOptions {
   readonly waitRegion?: boolean;
   /** Further IORING_SETUP flags, as a number. */
   readonly flags?: number;
+  /**
+   * Makes chosen operations fail, or fall short, so that you can test your own recovery: see `FaultOptions`. Not for
+   * production.
+   */
+  readonly faults?: FaultOptions;
   /**
    * Tells each submission and completion in words: `true`, on standard error; or a function that takes each line. Left
    * out: as the environment's URING_TRACE says.

@@ -28,6 +28,8 @@ export interface RingStats {
   readonly wakeups: number;
   /** Turns that found more completions than the queue holds; none is lost. */
   readonly overflows: number;
+  /** Operations that were made to fail, or to fall short, as the `faults` option asked. */
+  readonly faults: number;
 }
 
 /** Options of {@linkcode Ring.link}. */
@@ -149,6 +151,7 @@ export class Ring extends RegisterOps {
       turns: core.turns,
       wakeups: engine.wakeups,
       overflows: core.overflows,
+      faults: core.faults,
     };
   }
 

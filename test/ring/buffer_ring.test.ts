@@ -1,7 +1,19 @@
 import { Buffer } from "node:buffer";
 import { createConnection, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
-import { AF, type BorrowedBuffer, BufferRing, MSG, Ring, RingClosedError, SOCK, UringError } from "../../mod.ts";
+import {
+  AF,
+  type BorrowedBuffer,
+  BufferPool,
+  BufferRing,
+  MSG,
+  Ring,
+  RingClosedError,
+  SOCK,
+  UnsupportedError,
+  UringError,
+} from "../../mod.ts";
+import { RawRing } from "../../src/ring/raw.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
 import { collectGarbage } from "../support/garbage.ts";
@@ -278,6 +290,73 @@ describe("recvMultishot()", () => {
     }
     expect(buffers.available).toBe(4);
     expect(ring.stats.inFlight).toBe(0);
+  });
+});
+
+describe("recvSelect()", () => {
+  test("receives once into a buffer chosen then, and gives the end as undefined", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    using buffers = new BufferRing({ ring, size: 64, count: 2 });
+    await using pair = await connection(ring, folder);
+    const received = ring.recvSelect(pair.fd, buffers, 0, { pollFirst: true });
+    pair.peer.end("hello");
+    using buffer = (await received)!;
+    expect(text(buffer.bytes)).toBe("hello");
+    expect(await ring.recvSelect(pair.fd, buffers)).toBeUndefined();
+    expect(buffers.available).toBe(1);
+  });
+});
+
+describe("provideBuffers()", () => {
+  test("makes a group as kernels had it before buffer rings: each buffer comes back by an operation", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    using pool = new BufferPool({ size: 4096, count: 3 });
+    await using pair = await connection(ring, folder);
+    const buffers = await ring.provideBuffers(pool, 500);
+    const sent = new Uint8Array(100_000).map((_, i) => i * 5 + (i >> 8));
+    pair.peer.end(sent);
+    const parts: number[] = [];
+    for await (using piece of ring.recvMultishot(pair.fd, buffers)) parts.push(...piece.bytes);
+    expect(Buffer.compare(new Uint8Array(parts), sent)).toBe(0);
+    await ring.nop();
+    expect(await ring.removeBuffers(10, buffers)).toBe(3);
+    const error = await failure(ring.recvSelect(pair.fd, buffers), UringError);
+    expect(error.code).toBe("ENOBUFS");
+  });
+
+  test("refuses what can't be", async () => {
+    await using ring = new Ring();
+    using pool = new BufferPool({ size: 4096, count: 1 });
+    expect((await failure(ring.provideBuffers({} as never, 1), TypeError)).message).toContain("pool");
+    expect((await failure(ring.provideBuffers(pool, 65536), RangeError)).message).toContain("group");
+    expect(thrown(() => ring.removeBuffers(0, 1), RangeError).message).toContain("count");
+    expect((await failure(ring.removeBuffers(1, 77), UringError)).code).toBe("ENOENT");
+    expect(ring.stats.inFlight).toBe(0);
+  });
+});
+
+describe("recvZc()", () => {
+  test("needs completions of 32 bytes, and a queue of a network device", async () => {
+    await using plain = new Ring();
+    using folder = new TempFolder();
+    await using pair = await connection(plain, folder);
+    if (!plain.probe().op("RECV_ZC").supported) {
+      expect(thrown(() => plain.recvZc(pair.fd, 0), UnsupportedError).message).toContain("6.15");
+      return;
+    }
+    expect(thrown(() => plain.recvZc(pair.fd, 0), TypeError).message).toContain("cqe32");
+    await using ring = new Ring({ cqe32: true });
+    expect(thrown(() => ring.recvZc(pair.fd, -1), RangeError).message).toContain("queue");
+    expect(await failure(ring.recvZc(pair.fd, 0).next(), UringError)).toMatchObject({ syscall: "recv_zc" });
+    using raw = new RawRing({ cqe32: true });
+    raw.prepRecvZc(1, pair.fd, 0, 0);
+    raw.submitAndWait(1);
+    const results: number[] = [];
+    raw.forEachCqe((_, res) => results.push(res));
+    expect(results).toHaveLength(1);
+    expect(results[0]).toBeLessThan(0);
   });
 });
 
