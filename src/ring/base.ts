@@ -45,6 +45,7 @@ const ALLOWED_FLAGS = IOSQE.FIXED_FILE | IOSQE.IO_DRAIN | IOSQE.IO_LINK | IOSQE.
 const ECANCELED = -125;
 const EINTR = -4;
 const ETIME = -62;
+const EALREADY = -114;
 
 /** A JavaScript timer of more would end at once. */
 const MAX_TIMER_MS = 0x7fffffff;
@@ -198,9 +199,12 @@ export class RingBase {
   }
 }
 
-/** A LINK_TIMEOUT gives ETIME when it has ended its operation; for a futex and for a child, how many it has found. */
+/**
+ * Whether a LINK_TIMEOUT has ended its operation: ETIME; EALREADY, where that had to be interrupted in a worker thread;
+ * for a futex and for a child, how many it has found.
+ */
 function isExpiry(result: number): boolean {
-  return result === ETIME || result > 0;
+  return result === ETIME || result === EALREADY || result > 0;
 }
 
 function giveBack(scratch: Scratch | null, extra: Extra | null): void {

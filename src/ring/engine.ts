@@ -133,6 +133,8 @@ export class Engine {
   readonly #backlog: Int32Array[] = [];
   /** The completions being walked through, saved from a turn that overwrites them. */
   #rescued: Int32Array | undefined;
+  /** Its Ring was collected. */
+  #forgotten = false;
   /** Called after a turn, while closing. */
   #drained: (() => void) | undefined;
   /** What a restricted ring may not do. */
@@ -464,6 +466,7 @@ export class Engine {
     if (this.#scheduled || this.#finished || this.#fatal !== undefined) return;
     if (this.inFlight === 0 && this.#listener === undefined) {
       this.#keepAlive(false);
+      if (this.#forgotten) void this.close();
       return;
     }
     if (this.#armed) return;
@@ -813,6 +816,14 @@ export class Engine {
     this.#end();
   }
 
+  /** Nobody can ask for anything more: closes once what is pending has completed. */
+  forget(): void {
+    if (this.closed) return;
+    warnOfDropped();
+    if (this.inFlight === 0) void this.close();
+    else this.#forgotten = true;
+  }
+
   /** As {@linkcode close}, but blocks until it is done. */
   closeSync(): void {
     if (this.#finished) return;
@@ -854,6 +865,14 @@ const SYNC_CLOSE_LIMIT_MS = 5000;
 
 /** Engines whose operations could not be ended: the kernel may still write into what they hold. */
 const kept: Engine[] = [];
+
+let warned = false;
+
+function warnOfDropped(): void {
+  if (warned) return;
+  warned = true;
+  warn("a ring was dropped without close(): it ends now that it was collected; close what you open", "URING_DROPPED");
+}
 
 const FATAL: Record<number, string> = {
   [-17]: "this ring belongs to another thread: open one ring a worker",

@@ -10,6 +10,7 @@ import { put64 } from "../abi/encode/words.ts";
 import { type Bytes, type Home, homeOf } from "../memory/address.ts";
 import { checkFd, checkInteger, checkOffset, checkU32, lengthOf, shown } from "./arguments.ts";
 import { bytesAddress, type OpOptions } from "./base.ts";
+import { UringError } from "./errors.ts";
 import { RingMessageOps } from "./ops_message.ts";
 
 /** What goes with a command, and how. */
@@ -34,6 +35,7 @@ export interface CommandOptions extends OpOptions {
 const PAYLOAD_WORD = 12;
 const PAYLOAD_SIZE = 16;
 const LARGE_PAYLOAD_SIZE = 80;
+const EINVAL = -22;
 
 interface Command {
   readonly home: Home | null;
@@ -132,7 +134,11 @@ export class CommandOps extends RingMessageOps {
   cmdZoneResetAll(fd: number, o?: OpOptions): Promise<number> {
     this.need("URING_CMD", "5.19");
     checkFd(fd);
-    return this.start({ op: "uring_cmd", fd }, o, (words, at) => prepCmdZoneResetAll(words, at, fd));
+    const failed = (errno: number) =>
+      errno === EINVAL
+        ? new UringError(errno, "uring_cmd", { fd, detail: "no zoned block device, or a kernel without this command" })
+        : undefined;
+    return this.start({ op: "uring_cmd", fd, extra: { failed } }, o, (words, at) => prepCmdZoneResetAll(words, at, fd));
   }
 }
 

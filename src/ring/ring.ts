@@ -258,4 +258,4 @@ export class Ring extends RegisterOps {
 let shared: Ring | undefined;
 
 /** A ring dropped without close: what is pending goes on; then it is closed. */
-const forgotten = new FinalizationRegistry<Engine>((engine) => void engine.close());
+const forgotten = new FinalizationRegistry<Engine>((engine) => engine.forget());

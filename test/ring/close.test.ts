@@ -9,6 +9,7 @@ import { collectUntil } from "../support/garbage.ts";
 import { BLOCKING, NEVER, OPERATIONS, Stage } from "../support/operations.ts";
 import { Pipe } from "../support/pipe.ts";
 import { ringDescriptors, ringMaps, threads } from "../support/process_state.ts";
+import { MOD, runScript } from "../support/script.ts";
 
 /** Rings of this process, as the system sees them. */
 function rings(): { descriptors: number; maps: number; threads: number } {
@@ -336,6 +337,42 @@ describe("many rings", () => {
     })();
     (() => void new RawRing())();
     expect(await collectUntil(() => ringDescriptors() === before)).toBe(true);
+  });
+});
+
+describe("a ring that is dropped with operations in flight", () => {
+  test("goes on with them until they complete, and is closed then", async () => {
+    const before = ringDescriptors();
+    using pipe = new Pipe();
+    const buffer = new Uint8Array(8);
+    const read = watch((() => new Ring().read(pipe.readEnd, buffer))());
+    await collectUntil(() => read.state !== "pending", 10);
+    expect(read.state).toBe("pending");
+    pipe.write("still");
+    expect(await collectUntil(() => read.state === "resolved")).toBe(true);
+    expect(new TextDecoder().decode(buffer.subarray(0, 5))).toBe("still");
+    expect(await collectUntil(() => ringDescriptors() === before)).toBe(true);
+  });
+
+  test("warns, once", () => {
+    const script = `const { Ring } = await import(${JSON.stringify(MOD)});
+      const { readdirSync, readlinkSync } = await import("node:fs");
+      const rings = () => readdirSync("/proc/self/fd").filter((fd) => {
+        try { return readlinkSync("/proc/self/fd/" + fd).includes("[io_uring]"); } catch { return false; }
+      }).length;
+      for (let i = 0; i < 3; i++) await (() => new Ring().nop())();
+      const collect = globalThis.Bun ? () => Bun.gc(true) : globalThis.gc ?? await (async () => {
+        process.getBuiltinModule("node:v8").setFlagsFromString("--expose-gc");
+        return process.getBuiltinModule("node:vm").runInNewContext("gc");
+      })();
+      for (let i = 0; i < 100 && rings() > 0; i++) {
+        collect();
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+      console.log(rings());`;
+    const printed = runScript(script, "exec 2>&1; unset NODE_NO_WARNINGS");
+    expect(printed.split("dropped without close").length, printed).toBe(2);
+    expect(printed.split("\n").at(-1)).toBe("0");
   });
 });
 

@@ -14,6 +14,11 @@ export function completions(ring: RawRing): Completion[] {
   return visited;
 }
 
+/** Results by user data; of several with the same, the last. */
+export function resultsOf(visited: readonly Completion[]): Record<number, number> {
+  return Object.fromEntries(visited.map(({ userData, res }) => [userData, res]));
+}
+
 /** Submits what is prepared, waits for `count` completions, and gives results by user data. */
 export function results(ring: RawRing, count: number): Map<number, number> {
   const byUserData = new Map<number, number>();
