@@ -18,7 +18,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import process from "node:process";
 import { build as bundle } from "esbuild";
 import { complaint, run } from "./processes.mjs";
@@ -109,6 +109,34 @@ function removeStale(product, made) {
   }
 }
 
+/** Modules that are data, and the function that gives them. */
+const DATA = {
+  control: "controlOps",
+  files: "fileOps",
+  names: "nameOps",
+  registers: "registerTable",
+  rw: "rwOps",
+  sockets: "socketOps",
+};
+
+/**
+ * The tables of ops as text, which is parsed when they are first looked at. As code they are looked through each time
+ * the library is loaded, though few programs ever want them.
+ * @type {import("esbuild").Plugin}
+ */
+const dataAsText = {
+  name: "data-as-text",
+  setup({ onLoad }) {
+    onLoad({ filter: new RegExp(`/src/abi/ops/(${Object.keys(DATA).join("|")})\\.ts$`) }, async ({ path }) => {
+      const name = /** @type {keyof typeof DATA} */ (basename(path, ".ts"));
+      const compiled = join(DIST, relative(ROOT, path).replace(/\.ts$/, ".js"));
+      const module = await import(`${compiled}?${statSync(compiled).mtimeMs}`);
+      const text = JSON.stringify(JSON.stringify(module[DATA[name]]()));
+      return { contents: `let table;\nexport const ${DATA[name]} = () => table ??= JSON.parse(${text});\n` };
+    });
+  },
+};
+
 async function bundleEntryPoints() {
   await bundle({
     entryPoints: BUNDLED.map((path) => join(ROOT, path)),
@@ -116,6 +144,10 @@ async function bundleEntryPoints() {
     outbase: ROOT,
     allowOverwrite: true,
     bundle: true,
+    plugins: [dataAsText],
+    // Names stay: a stack trace should say where it is. Half of the rest is white space.
+    minifyWhitespace: true,
+    minifySyntax: true,
     splitting: true,
     chunkNames: "ffi/shared-[hash]",
     format: "esm",
