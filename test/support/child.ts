@@ -34,9 +34,6 @@ export function childCommand(name: string, exposeGc = false): [command: string, 
   return [process.execPath, [...flags, path(`../../dist/test/children/${name}.js`)]];
 }
 
-/** Plain text; and no rings but ours: newer versions of Node open some for themselves. */
-export const QUIET = { NO_COLOR: "1", UV_USE_IO_URING: "0" };
-
 /** Runs `test/children/NAME.ts` to its end. */
 export function runChild(name: string, args: readonly string[], options: ChildOptions = {}): Promise<Ended> {
   const { exposeGc = false, limitMs = 60_000, env = {} } = options;
@@ -45,7 +42,7 @@ export function runChild(name: string, args: readonly string[], options: ChildOp
   const { NODE_OPTIONS: _, ...inherited } = process.env;
   const child = spawn(command, [...before, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...inherited, ...QUIET, ...env },
+    env: { ...inherited, NO_COLOR: "1", ...env },
   });
   let stdout = "";
   let stderr = "";

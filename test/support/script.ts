@@ -1,6 +1,5 @@
 import { execFileSync } from "node:child_process";
 import process from "node:process";
-import { QUIET } from "./child.ts";
 
 const RUNTIME = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node";
 
@@ -21,6 +20,6 @@ const ARGUMENTS = {
  */
 export function runScript(script: string, prepare = ":"): string {
   const command = [process.execPath, ...ARGUMENTS[RUNTIME], script];
-  const env = { ...process.env, ...QUIET, NODE_OPTIONS: "", NODE_NO_WARNINGS: "1" };
+  const env = { ...process.env, NO_COLOR: "1", NODE_OPTIONS: "", NODE_NO_WARNINGS: "1" };
   return execFileSync("sh", ["-c", `${prepare}; exec "$@"`, "sh", ...command], { encoding: "utf8", env }).trim();
 }
