@@ -684,14 +684,25 @@ export class Engine {
         `count ${count} is more than the ${this.inFlight} operations that are in flight: it would wait for ever`,
       );
     }
-    const deadline = timeoutMs === undefined ? undefined : now() + timeoutMs;
-    const limits = until === undefined && minWait === undefined ? undefined : { deadline: until, minWait };
+    const start = now();
+    // Where there is no limit, a distant one: without any, the kernel's least wait ends with nothing, too.
+    const deadline = timeoutMs !== undefined
+      ? start + timeoutMs
+      : until ?? (minWait === undefined ? undefined : start + DISTANT_MS);
+    // The kernel would gather past any limit.
+    const gathered = minWait === undefined ? 0 : Math.min(start + minWait, deadline!);
     const { core } = this;
     let total = 0;
     while (true) {
       // More than the completion queue holds can't be waited for at once.
       const wait = Math.min(count - total, core.cqEntries);
-      const left = deadline === undefined ? undefined : Math.max(0, deadline - now());
+      const time = deadline === undefined ? 0 : now();
+      // The end of any timeout ends a least wait early: what is left of it then has its own limit.
+      const isGathering = total > 0 && time < gathered;
+      let left = deadline === undefined ? undefined : Math.max(0, (isGathering ? gathered : deadline) - time);
+      let limits: WaitLimits | undefined;
+      if (minWait !== undefined && !isGathering) limits = { minWait: Math.max(LEAST_WAIT_MS, gathered - time) };
+      else if (until !== undefined && !isGathering) [left, limits] = [undefined, { deadline: until }];
       const others = this.#others;
       total += this.#turn(TURN.GET_EVENTS, Math.max(wait, 0), left, limits);
       total -= this.#others - others;
@@ -699,7 +710,7 @@ export class Engine {
       if (core.count === 0 && core.unsubmitted === 0 && total >= count) break;
       if ((core.state & STATE.TIMED_OUT) !== 0) break;
       // The least wait is over, and something came.
-      if (minWait !== undefined && total > 0 && core.count === 0) break;
+      if (minWait !== undefined && total > 0 && core.count === 0 && now() >= gathered) break;
     }
     this.#afterTurn();
     return total;
@@ -711,7 +722,7 @@ export class Engine {
     if (this.building) throw new TypeError("resize() inside link(): the chain is not complete yet");
     const { core } = this;
     // The queues must be empty; what is in flight stays there meanwhile, or comes in by a turn.
-    while (!core.disabled && core.turns > 0) {
+    while (!core.disabled) {
       this.#turn(TURN.GET_EVENTS, 0, undefined);
       if (this.#fatal !== undefined) throw this.#fatal;
       if (core.count === 0 && core.unsubmitted === 0 && (core.state & STATE.MORE) === 0) break;
@@ -730,10 +741,27 @@ export class Engine {
 
   /** Cancels a pending operation; what comes of it shows in that operation. */
   cancelSlot(slot: number): void {
-    if (this.#finished || this.#fatal !== undefined) return;
-    const userData = this.userData(slot);
-    if (this.#drains) this.#cancelNow(userData, 0);
-    else this.#stageCancel(userData, 0, ignore, ignore);
+    this.#insist(slot, this.userData(slot), FIRST_CANCEL_MS);
+  }
+
+  /** Cancels an operation, which was told already, until it ends; nothing, when it has. */
+  insist(userData: bigint): void {
+    this.#insist(Number(userData & 0xffffffffn), userData, FIRST_CANCEL_MS);
+  }
+
+  /**
+   * The kernel can miss: a worker thread that is told to stop (EALREADY) may just then leave the operation to a poll,
+   * where it goes on; what waits in a chain for its start is not found at all (ENOENT). So it is told until it ends.
+   */
+  #insist(slot: number, userData: bigint, waitMs: number): void {
+    if (this.#finished || this.#fatal !== undefined || this.userData(slot) !== userData) return;
+    const missed = () => {
+      if (this.userData(slot) !== userData) return;
+      setTimeout(() => this.#insist(slot, userData, Math.min(2 * waitMs, LAST_CANCEL_MS)), waitMs).unref();
+    };
+    if (!this.#drains) return this.#stageCancel(userData, 0, ignore, missed);
+    this.#cancelNow(userData, 0);
+    missed();
   }
 
   /** Cancels everything in flight, without waiting. */
@@ -859,6 +887,14 @@ export class Engine {
     }
   }
 }
+
+/** Between the attempts to cancel what the kernel misses, at first and at most, in milliseconds. */
+const FIRST_CANCEL_MS = 1;
+const LAST_CANCEL_MS = 100;
+
+/** A limit that is none, and the least that a wait can gather: 0 would be no least wait. */
+const DISTANT_MS = 1e12;
+const LEAST_WAIT_MS = 0.001;
 
 /** How long a close that blocks waits for what can't be cancelled. */
 const SYNC_CLOSE_LIMIT_MS = 5000;

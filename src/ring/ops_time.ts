@@ -187,11 +187,22 @@ export class TimeOps extends FileOps {
   }
 
   #cancelOne(userData: bigint): Promise<number> {
-    return this.#cancelWith(false, (words, at) => prepCancel(words, at, userData, 0));
+    const missed = () => this.engine.insist(userData);
+    return this.#cancelWith(false, (words, at) => prepCancel(words, at, userData, 0), missed);
   }
 
-  #cancelWith(all: boolean, encode: (words: Int32Array, at: number) => void): Promise<number> {
+  /** `missed`: called when what was found is in a worker thread, which was told to stop, and may not hear it. */
+  #cancelWith(
+    all: boolean,
+    encode: (words: Int32Array, at: number) => void,
+    missed?: () => void,
+  ): Promise<number> {
     const promise = this.start({ op: "async_cancel" }, undefined, encode);
+    if (missed !== undefined) {
+      promise.catch((error: UringError) => {
+        if (error.errno === EALREADY) missed();
+      });
+    }
     // With ALL the kernel counts; without, it says 0 for one that was found, ENOENT for none.
     return this.#accept(this.#accept(all ? promise : promise.then(() => 1), ENOENT, 0), EALREADY, 1);
   }

@@ -373,7 +373,7 @@ describe("a ring that is dropped with operations in flight", () => {
       console.log(rings() - before);`;
     const printed = runScript(script, "exec 2>&1; unset NODE_NO_WARNINGS");
     expect(printed.split("dropped without close").length, printed).toBe(2);
-    expect(printed.split("\n").at(-1)).toBe("0");
+    expect(printed.split("\n")).toContain("0");
   });
 });
 

@@ -84,7 +84,12 @@ export function short(visited: readonly Completion[]): Outcome[] {
  * @param count how many completions that makes; any more are a failure
  * @param meanwhile called once they are submitted
  */
-export function run(ring: RawRing, steps: readonly Step[], count: number = steps.length, meanwhile?: () => void): Outcome[] {
+export function run(
+  ring: RawRing,
+  steps: readonly Step[],
+  count: number = steps.length,
+  meanwhile?: () => void,
+): Outcome[] {
   prepare(ring, steps);
   if (meanwhile !== undefined) {
     const submitted = ring.submit();

@@ -396,9 +396,17 @@ pub fn resize(r: *Ring, ask: [*]u32) i32 {
         return mapped;
     }
     old.unmap();
+    settleFlags(r);
     ask[Setup.sq_entries] = r.sq_entries;
     ask[Setup.got_cq_entries] = r.cq_entries;
     return 0;
+}
+
+/// Linux 6.18 moves the rings with TASKRUN set, lest it be lost, and clears it only once there was work: until then we
+/// would never sleep. What came before the flag is gone runs in this call; what comes after sets it anew.
+fn settleFlags(r: *Ring) void {
+    _ = @atomicRmw(u32, r.sq_flags, .And, ~@as(u32, abi.SQ_TASKRUN | abi.SQ_NEED_WAKEUP), .seq_cst);
+    _ = sys.enter(r.enters, 0, 0, abi.ENTER_GETEVENTS, 0, 8);
 }
 
 /// Unregisters, unmaps and closes. Nothing may be in flight.

@@ -282,6 +282,28 @@ test "resize: refused while something waits in the queues" {
     try testing.expectEqual(@as(i32, 1), h.turn(0));
 }
 
+test "resize: leaves no flag that keeps the ring from sleeping" {
+    var h: Harness = .{};
+    try open(&h, 4, single, 0);
+    defer h.deinit();
+    const ts = abi.Timespec{ .sec = 1000, .nsec = 0 };
+    h.stage(ring_test.timeout(ring_file.held | 1, &ts));
+    try testing.expectEqual(@as(i32, 0), h.turn(0));
+    for ([_]u32{ 16, 4, 8 }) |entries| {
+        var ask: [Setup.words]u32 = @splat(0);
+        ask[Setup.entries] = entries;
+        ask[Setup.cq_entries] = entries;
+        ask[Setup.flags] = abi.SETUP_CQSIZE;
+        const rc = h.ring.resize(&ask);
+        if (rc == -sys.EINVAL) return error.SkipZigTest;
+        try testing.expectEqual(@as(i32, 0), rc);
+        testing.allocator.free(h.memory);
+        try h.attach();
+        try testing.expectEqual(@as(i32, 0), h.turn(0));
+        try testing.expectEqual(@as(u32, 0), h.control[Control.state]);
+    }
+}
+
 test "resize: needs DEFER_TASKRUN, and a refusal changes nothing" {
     var h: Harness = .{};
     try open(&h, 8, 0, 0);
