@@ -37,7 +37,9 @@ async function main(args) {
   const separator = args.indexOf("--");
   const steps = args.slice(0, separator), filters = args.slice(separator + 1);
   if (steps.includes(DEMO)) await report(DEMO, runDemo());
-  for (const name of RUNTIMES.filter((each) => steps.includes(each))) await report(name, runSuite(name, filters, { timeoutMs: 3_600_000 }));
+  for (const name of RUNTIMES.filter((each) => steps.includes(each))) {
+    await report(name, runSuite(name, filters, { timeoutMs: 3_600_000 }));
+  }
 }
 
 if (process.argv[1] === import.meta.filename) await main(process.argv.slice(2));

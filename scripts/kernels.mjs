@@ -152,7 +152,7 @@ async function main() {
       kernel: { type: "string", default: "6.1" },
       arch: { type: "string", default: "x86_64,aarch64" },
       only: { type: "string", default: [DEMO, ...RUNTIMES].join(",") },
-      timeout: { type: "string", default: "2400" },
+      timeout: { type: "string", default: "7200" },
     },
   });
   prepareKit();
