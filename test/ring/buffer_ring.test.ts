@@ -17,6 +17,7 @@ import { RawRing } from "../../src/ring/raw.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
 import { collectGarbage } from "../support/garbage.ts";
+import { hasFeature, hasOp } from "../support/kernel.ts";
 import { closeFd, Listener } from "../support/listener.ts";
 import { Pipe } from "../support/pipe.ts";
 
@@ -112,7 +113,7 @@ describe("BufferRing", () => {
     expect(again.group).toBe(0);
   });
 
-  test("tells the kernel's head, where the kernel does", async () => {
+  test.skipIf(!hasOp("FIXED_FD_INSTALL"))("tells the kernel's head, where the kernel does", async () => {
     await using ring = new Ring();
     using buffers = new BufferRing({ ring, size: 16, count: 4 });
     using pipe = new Pipe();
@@ -121,7 +122,7 @@ describe("BufferRing", () => {
     expect([buffers.head(), buffers.tail]).toEqual([1, 4]);
   });
 
-  test("is used up in pieces when incremental", async () => {
+  test.skipIf(!hasFeature("MIN_TIMEOUT"))("is used up in pieces when incremental", async () => {
     await using ring = new Ring();
     using buffers = new BufferRing({ ring, size: 8, count: 2, incremental: true });
     using pipe = new Pipe();
@@ -245,7 +246,7 @@ describe("recvMultishot()", () => {
     second!.release();
   });
 
-  test("bundles fill several buffers a completion, in order", async () => {
+  test.skipIf(!hasFeature("RECVSEND_BUNDLE"))("bundles fill several buffers a completion, in order", async () => {
     await using ring = new Ring();
     using folder = new TempFolder();
     using buffers = new BufferRing({ ring, size: 100, count: 32 });
@@ -259,7 +260,7 @@ describe("recvMultishot()", () => {
     expect(buffers.available).toBe(32);
   });
 
-  test("bundles and incremental buffers together", async () => {
+  test.skipIf(!hasFeature("MIN_TIMEOUT"))("bundles and incremental buffers together", async () => {
     await using ring = new Ring();
     using folder = new TempFolder();
     using buffers = new BufferRing({ ring, size: 512, count: 8, incremental: true });
@@ -361,20 +362,23 @@ describe("recvZc()", () => {
 });
 
 describe("readMultishot()", () => {
-  test("reads a stream to its end, though there are fewer buffers than come", async () => {
-    await using ring = new Ring();
-    using folder = new TempFolder();
-    using buffers = new BufferRing({ ring, size: 32, count: 4 });
-    await using pair = await connection(ring, folder);
-    pair.peer.end("a".repeat(1000));
-    let all = "";
-    for await (using piece of ring.readMultishot(pair.fd, buffers)) all += text(piece.bytes);
-    expect(all).toBe("a".repeat(1000));
-    expect(buffers.exhausted).toBeGreaterThan(0);
-    expect(buffers.available).toBe(4);
-  });
+  test.skipIf(!hasOp("READ_MULTISHOT"))(
+    "reads a stream to its end, though there are fewer buffers than come",
+    async () => {
+      await using ring = new Ring();
+      using folder = new TempFolder();
+      using buffers = new BufferRing({ ring, size: 32, count: 4 });
+      await using pair = await connection(ring, folder);
+      pair.peer.end("a".repeat(1000));
+      let all = "";
+      for await (using piece of ring.readMultishot(pair.fd, buffers)) all += text(piece.bytes);
+      expect(all).toBe("a".repeat(1000));
+      expect(buffers.exhausted).toBeGreaterThan(0);
+      expect(buffers.available).toBe(4);
+    },
+  );
 
-  test("refuses a regular file with the kernel's word for it", async () => {
+  test.skipIf(!hasOp("READ_MULTISHOT"))("refuses a regular file with the kernel's word for it", async () => {
     await using ring = new Ring();
     using folder = new TempFolder();
     using buffers = new BufferRing({ ring, size: 32, count: 4 });
@@ -385,32 +389,35 @@ describe("readMultishot()", () => {
 });
 
 describe("sendBundle()", () => {
-  test("sends what was provided, in order, and the buffers are idle again", async () => {
-    await using ring = new Ring();
-    using folder = new TempFolder();
-    using buffers = new BufferRing({ ring, size: 64, count: 4, manual: true });
-    await using pair = await connection(ring, folder);
-    let got = "";
-    pair.peer.setEncoding("utf8").on("data", (data) => got += data);
-    for (let round = 0; round < 10; round++) {
-      const parts = ["one ", "two ", "three "].map((part) => new TextEncoder().encode(part));
-      for (const part of parts) {
-        const bytes = buffers.acquire()!;
-        bytes.set(part);
-        buffers.provide(bytes.subarray(0, part.length));
+  test.skipIf(!hasFeature("RECVSEND_BUNDLE"))(
+    "sends what was provided, in order, and the buffers are idle again",
+    async () => {
+      await using ring = new Ring();
+      using folder = new TempFolder();
+      using buffers = new BufferRing({ ring, size: 64, count: 4, manual: true });
+      await using pair = await connection(ring, folder);
+      let got = "";
+      pair.peer.setEncoding("utf8").on("data", (data) => got += data);
+      for (let round = 0; round < 10; round++) {
+        const parts = ["one ", "two ", "three "].map((part) => new TextEncoder().encode(part));
+        for (const part of parts) {
+          const bytes = buffers.acquire()!;
+          bytes.set(part);
+          buffers.provide(bytes.subarray(0, part.length));
+        }
+        expect(buffers.available).toBe(3);
+        expect(await ring.sendBundle(pair.fd, buffers)).toBe(14);
+        expect(buffers.available).toBe(0);
       }
-      expect(buffers.available).toBe(3);
-      expect(await ring.sendBundle(pair.fd, buffers)).toBe(14);
-      expect(buffers.available).toBe(0);
-    }
-    while (got.length < 140) await ring.timeout(1);
-    expect(got).toBe("one two three ".repeat(10));
-    const all = Array.from({ length: 5 }, () => buffers.acquire());
-    expect(all.map((bytes) => bytes === undefined)).toEqual([false, false, false, false, true]);
-    expect(thrown(() => buffers.provide(new Uint8Array(3)), TypeError).message).toContain("acquire()");
-    buffers.provide(all[0]!.subarray(0, 1));
-    expect(thrown(() => buffers.provide(all[0]!), TypeError).message).toContain("kernel");
-  });
+      while (got.length < 140) await ring.timeout(1);
+      expect(got).toBe("one two three ".repeat(10));
+      const all = Array.from({ length: 5 }, () => buffers.acquire());
+      expect(all.map((bytes) => bytes === undefined)).toEqual([false, false, false, false, true]);
+      expect(thrown(() => buffers.provide(new Uint8Array(3)), TypeError).message).toContain("acquire()");
+      buffers.provide(all[0]!.subarray(0, 1));
+      expect(thrown(() => buffers.provide(all[0]!), TypeError).message).toContain("kernel");
+    },
+  );
 });
 
 describe("recvmsgMultishot()", () => {

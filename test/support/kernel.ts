@@ -1,4 +1,4 @@
-import { IORING_FEAT, IORING_SETUP, Ring } from "../../mod.ts";
+import { IORING_FEAT, type IORING_OP, IORING_SETUP, Ring } from "../../mod.ts";
 
 /** The setup flags that this kernel knows; where it can't tell (before 6.18), those that a ring gets by itself. */
 function knownFlags(): number {
@@ -24,4 +24,16 @@ const FEATURES = ownFeatures();
 /** Whether this kernel has a feature. */
 export function hasFeature(name: keyof typeof IORING_FEAT): boolean {
   return (FEATURES & IORING_FEAT[name]) !== 0;
+}
+
+function ownOps(): ReadonlySet<string> {
+  using ring = new Ring({ entries: 2 });
+  return new Set(ring.probe().ops);
+}
+
+const OPS = ownOps();
+
+/** Whether this kernel has an op. Some came with things that can't be asked for: they stand for those, too. */
+export function hasOp(name: keyof typeof IORING_OP): boolean {
+  return OPS.has(name);
 }
