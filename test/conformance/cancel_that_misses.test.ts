@@ -1,0 +1,66 @@
+import { describe, expect, test } from "vitest";
+import { IOSQE, Ring, UringError } from "../../mod.ts";
+import { failure } from "../support/failure.ts";
+import { Pipe } from "../support/pipe.ts";
+
+// The kernel tells a worker thread to stop, which has just left the operation to a poll, where nobody hears it.
+describe("an operation that changes hands as it is cancelled", () => {
+  const ROUNDS = 300;
+
+  test("ends by its signal", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    for (let i = 0; i < ROUNDS; i++) {
+      const controller = new AbortController();
+      const options = { signal: controller.signal, flags: IOSQE.ASYNC };
+      const read = ring.read(pipe.readEnd, new Uint8Array(8), "current", options).catch((error: unknown) => error);
+      ring.submitAndWait(0);
+      controller.abort("enough");
+      expect(await read).toBe("enough");
+    }
+  });
+
+  test("ends by cancel(), which found it", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    for (let i = 0; i < ROUNDS; i++) {
+      const read = ring.read(pipe.readEnd, new Uint8Array(8), "current", { flags: IOSQE.ASYNC });
+      const error = failure(read, UringError);
+      ring.submitAndWait(0);
+      expect(await ring.cancel(read)).toBe(1);
+      expect(["ECANCELED", "EINTR"]).toContain((await error).code);
+    }
+  });
+
+  test("ends by its time limit", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    for (let i = 0; i < 50; i++) {
+      const options = { timeout: i % 3 / 10, flags: IOSQE.ASYNC };
+      const error = await failure(ring.read(pipe.readEnd, new Uint8Array(8), "current", options), UringError);
+      expect(error.code).toBe("ETIME");
+    }
+  });
+});
+
+describe("an operation that waits in a chain for its start", () => {
+  test("ends by its signal, at the latest when it starts", async () => {
+    await using ring = new Ring();
+    using first = new Pipe();
+    using second = new Pipe();
+    const controller = new AbortController();
+    const [head, tail] = ring.link((ring) => [
+      ring.read(first.readEnd, new Uint8Array(4)),
+      ring.read(second.readEnd, new Uint8Array(4), "current", { signal: controller.signal }),
+    ]);
+    const outcome = tail!.catch((error: unknown) => error);
+    await ring.nop();
+    controller.abort("enough");
+    await ring.timeout(20);
+    first.write("four");
+    expect(await head).toBe(4);
+    expect(await outcome).toBe("enough");
+    second.write("untouched");
+    expect(second.read()).toBe("untouched");
+  });
+});

@@ -1,0 +1,193 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import process from "node:process";
+import { afterEach, describe, expect, test } from "vitest";
+import { CLD, FUTEX2, IORING_ASYNC_CANCEL, P, Ring, type UringError, W } from "../../mod.ts";
+import { has, RawStage } from "../raw/stage.ts";
+import { completions, resultsOf } from "../support/completions.ts";
+import { negative } from "../support/errno.ts";
+import { Random } from "../support/random.ts";
+
+const ECANCELED = negative("ECANCELED");
+const ENOENT = negative("ENOENT");
+const EVERY_BIT = 0xffffffff;
+const WORD = FUTEX2.SIZE_U32 | FUTEX2.PRIVATE;
+
+describe.skipIf(!has("FUTEX_WAIT", "FUTEX_WAKE"))("a futex that is woken as its wait is cancelled", () => {
+  const ROUNDS = 500;
+
+  test("has one outcome, and no wake-up goes to who was cancelled", () => {
+    using stage = new RawStage();
+    const { ring } = stage;
+    const word = new Int32Array(new SharedArrayBuffer(4));
+    const random = new Random(11);
+    const seen = new Set<number>();
+    for (let round = 0; round < ROUNDS; round++) {
+      ring.prepFutexWait(1, word, 0, EVERY_BIT, WORD, 0);
+      ring.submit();
+      const cancelFirst = random.below(2) === 0;
+      if (cancelFirst) ring.prepCancel(2, 1, 0);
+      ring.prepFutexWake(3, word, 1, EVERY_BIT, WORD, 0);
+      if (!cancelFirst) ring.prepCancel(2, 1, 0);
+      const visited = stage.finals(1, 2, 3);
+      expect(visited.length).toBe(3);
+      const { 1: waited, 2: cancelled, 3: woken } = resultsOf(visited);
+      expect(woken, "who is counted as woken is told so").toBe(waited === 0 ? 1 : 0);
+      expect(waited === 0 || waited === ECANCELED).toBe(true);
+      // Of futexes the kernel counts what it found, of others it says 0 for one.
+      if (cancelled! >= 0) expect(waited).toBe(ECANCELED);
+      else expect([ENOENT, negative("EALREADY")]).toContain(cancelled);
+      seen.add(waited!);
+    }
+    expect(seen, "both ways").toEqual(new Set([0, ECANCELED]));
+  });
+
+  test("of many waits loses none: so many woken, so many cancelled, and together all", () => {
+    using stage = new RawStage({ entries: 64, cqEntries: 2048 });
+    const { ring } = stage;
+    const word = new Int32Array(new SharedArrayBuffer(4));
+    const COUNT = 600;
+    for (let i = 0; i < COUNT; i++) {
+      if (ring.sqSpace === 0) ring.submit();
+      ring.prepFutexWait(i, word, 0, EVERY_BIT, WORD, 0);
+    }
+    ring.submit();
+    ring.prepFutexWake(COUNT, word, 200, EVERY_BIT, WORD, 0);
+    for (let i = 100; i < 150; i++) {
+      if (ring.sqSpace === 0) ring.submit();
+      ring.prepCancel(COUNT + 1 + i, i, 0);
+    }
+    ring.prepCancel(COUNT + 1, 0, IORING_ASYNC_CANCEL.ANY | IORING_ASYNC_CANCEL.ALL);
+    const visited = stage.completions(COUNT + 52);
+    const results = resultsOf(visited);
+    const waits = Array.from({ length: COUNT }, (_, i) => results[i]);
+    expect(results[COUNT]).toBe(200);
+    expect(waits.filter((res) => res === 0).length, "each that was counted was told").toBe(200);
+    expect(waits.filter((res) => res === ECANCELED).length).toBe(400);
+    expect(results[COUNT + 1], "it found some").toBeGreaterThan(0);
+    ring.submitAndWait(0);
+    expect(completions(ring)).toEqual([]);
+    expect(stage.result((ring) => ring.prepFutexWake(1, word, 1000, EVERY_BIT, WORD, 0)), "nobody is left").toBe(0);
+  });
+
+  test.skipIf(!has("FUTEX_WAITV"))("among several words is told which, or cancelled; the others are let go", () => {
+    using stage = new RawStage();
+    const { ring } = stage;
+    const words = new Int32Array(new SharedArrayBuffer(16));
+    const each = Array.from({ length: 4 }, (_, i) => words.subarray(i, i + 1));
+    const random = new Random(12);
+    for (let round = 0; round < ROUNDS; round++) {
+      ring.prepFutexWaitv(1, each.map((futex) => ({ futex, val: 0, flags: WORD })), 4, 0);
+      ring.submit();
+      const chosen = random.below(4);
+      const second = random.below(4);
+      const order = random.below(3);
+      if (order === 0) ring.prepCancel(2, 1, 0);
+      ring.prepFutexWake(3, each[chosen]!, 1, EVERY_BIT, WORD, 0);
+      if (order === 1) ring.prepCancel(2, 1, 0);
+      ring.prepFutexWake(4, each[second]!, 1, EVERY_BIT, WORD, 0);
+      if (order === 2) ring.prepCancel(2, 1, 0);
+      const results = resultsOf(stage.finals(1, 2, 3, 4));
+      // It leaves all its words a little after it was woken by one of them: both may count it.
+      if (results[1] === chosen) expect(results[3]).toBe(1);
+      else if (results[1] === second) expect([results[3], results[4]]).toEqual([0, 1]);
+      else expect(results[1]).toBe(ECANCELED);
+      if (results[1] !== ECANCELED) expect(results[2]).toBeLessThan(0);
+      for (const word of each) {
+        expect(stage.result((ring) => ring.prepFutexWake(5, word, 9, EVERY_BIT, WORD, 0)), "let go").toBe(0);
+      }
+    }
+  });
+
+  test("by another ring is woken or cancelled, in Ring too: the counts agree", async () => {
+    await using ring = new Ring();
+    await using waker = new Ring();
+    const words = new Int32Array(new SharedArrayBuffer(4));
+    let woken = 0;
+    let resolved = 0;
+    for (let round = 0; round < 200; round++) {
+      const controller = new AbortController();
+      const wait = ring.futexWait(words, 0, 0, { signal: controller.signal }).then(
+        () => void resolved++,
+        (error: unknown) => expect(error).toBe("enough"),
+      );
+      ring.submitAndWait(0);
+      const wake = waker.futexWake(words, 0, 1).then((count) => void (woken += count));
+      if (round % 2 === 0) waker.submitAndWait(0);
+      controller.abort("enough");
+      await Promise.all([wait, wake]);
+    }
+    expect(resolved).toBe(woken);
+    expect(woken).toBeGreaterThan(0);
+    expect(await waker.futexWake(words, 0, 1000)).toBe(0);
+    expect(ring.stats.inFlight).toBe(0);
+  });
+});
+
+const children: ChildProcess[] = [];
+
+function startSleeper(): number {
+  const child = spawn("sleep", ["3600"], { stdio: "ignore" });
+  children.push(child);
+  return child.pid!;
+}
+
+afterEach(async () => {
+  for (const child of children.splice(0)) {
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await ended;
+  }
+});
+
+describe.skipIf(!has("WAITID"))("a child that stops as its wait is cancelled", () => {
+  test("is told of, or is there to be told of: once", () => {
+    using stage = new RawStage();
+    const pid = startSleeper();
+    const info = new Int32Array(32);
+    for (let round = 0; round < 100; round++) {
+      stage.ring.prepWaitid(1, P.PID, pid, info, W.STOPPED, 0);
+      stage.ring.submit();
+      process.kill(pid, "SIGSTOP");
+      stage.ring.prepCancel(2, 1, 0);
+      const visited = stage.finals(1, 2);
+      expect(visited.length).toBe(2);
+      const { 1: waited, 2: cancelled } = resultsOf(visited);
+      if (waited === ECANCELED) {
+        // On its way to being woken it is marked all the same, and told as not found.
+        expect(cancelled! >= 0 || cancelled === ENOENT).toBe(true);
+        // Nobody has been told: it is still to be had.
+        expect(stage.result((ring) => ring.prepWaitid(3, P.PID, pid, info, W.STOPPED, 0))).toBe(0);
+      } else {
+        expect(waited).toBe(0);
+        expect([ENOENT, negative("EALREADY")]).toContain(cancelled);
+      }
+      expect([info[2], info[4]]).toEqual([CLD.STOPPED, pid]);
+      info.fill(0);
+      expect(stage.result((ring) => ring.prepWaitid(4, P.PID, pid, info, W.STOPPED | W.NOHANG, 0))).toBe(0);
+      expect(info[4], "told once").toBe(0);
+      process.kill(pid, "SIGCONT");
+      expect(stage.result((ring) => ring.prepWaitid(5, P.PID, pid, info, W.CONTINUED, 0))).toBe(0);
+      expect(info[2]).toBe(CLD.CONTINUED);
+    }
+  });
+
+  test("leaves other waits of it alone, and cancelling twice finds it once", async () => {
+    await using ring = new Ring();
+    const pid = startSleeper();
+    const waits = Array.from({ length: 10 }, () =>
+      ring.waitid(P.PID, pid, W.STOPPED | W.NOWAIT).then(
+        ({ code }) => code as number | string,
+        (error: UringError) => error.code,
+      ));
+    await ring.nop();
+    const target = ring.waitid(P.PID, pid, W.STOPPED);
+    const outcome = target.catch((error: UringError) => error.code);
+    await ring.nop();
+    expect((await Promise.all([ring.cancel(target), ring.cancel(target)])).sort()).toEqual([0, 1]);
+    expect(await outcome).toBe("ECANCELED");
+    process.kill(pid, "SIGSTOP");
+    const states = await Promise.all(waits);
+    expect(states).toEqual(new Array(10).fill(CLD.STOPPED));
+    expect(ring.stats.inFlight).toBe(0);
+  });
+});
