@@ -78,5 +78,9 @@ export class EpollSet implements AsyncDisposable {
     Atomics.store(this.#words, 1, 1);
     Atomics.notify(this.#words, 1);
     await ended;
+    // Its thread may close it a little later; the next set, under the same number, would seem to be this one.
+    for (let i = 0; i < 5000 && epollDescriptors().includes(this.fd); i++) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
   }
 }
