@@ -148,6 +148,8 @@ async function bundleEntryPoints() {
     // Names stay: a stack trace should say where it is. Half of the rest is white space.
     minifyWhitespace: true,
     minifySyntax: true,
+    // Runtimes show the line of an uncaught error.
+    lineLimit: 120,
     splitting: true,
     chunkNames: "ffi/shared-[hash]",
     format: "esm",

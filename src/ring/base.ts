@@ -45,7 +45,6 @@ const ALLOWED_FLAGS = IOSQE.FIXED_FILE | IOSQE.IO_DRAIN | IOSQE.IO_LINK | IOSQE.
 const ECANCELED = -125;
 const EINTR = -4;
 const ETIME = -62;
-const EALREADY = -114;
 
 /** A JavaScript timer of more would end at once. */
 const MAX_TIMER_MS = 0x7fffffff;
@@ -200,11 +199,11 @@ export class RingBase {
 }
 
 /**
- * Whether a LINK_TIMEOUT has ended its operation: ETIME; EALREADY, where that had to be interrupted in a worker thread;
- * for a futex and for a child, how many it has found.
+ * Whether a LINK_TIMEOUT's time has come. It says ETIME then, or what became of ending its operation: EALREADY in a worker
+ * thread, ENOENT, how many futexes it found. ECANCELED: the operation ended first.
  */
 function isExpiry(result: number): boolean {
-  return result === ETIME || result === EALREADY || result > 0;
+  return result !== ECANCELED;
 }
 
 function giveBack(scratch: Scratch | null, extra: Extra | null): void {

@@ -79,7 +79,7 @@ const files: Task = async (ring, random, goesOn, name) => {
   const size = 1 << 17;
   const model = new Uint8Array(size);
   const fd = await ring.openat(AT.FDCWD, `${folder}/${name}`, O.CREAT | O.RDWR, 0o600);
-  await ring.ftruncate(fd, size);
+  await ring.fallocate(fd, 0, 0, size);
   const pool = new BufferPool({ ring, size: 8192, count: 4 });
   while (goesOn()) {
     const length = 1 + random.below(8192);
