@@ -312,7 +312,9 @@ describe("fsync()", () => {
     using pipe = new Pipe();
     expect(await failure(ring.fsync(pipe.writeEnd), UringError)).toMatchObject({ code: "EINVAL", syscall: "fsync" });
     expect(await failure(ring.fsync(folder.open("file", "w"), 2), UringError)).toMatchObject({ code: "EINVAL" });
-    expect((await failure(ring.fsync(99_999), UringError)).message).toMatch("EBADF: fd 99999 is not open, fsync fd=99999; ");
+    expect((await failure(ring.fsync(99_999), UringError)).message).toMatch(
+      "EBADF: fd 99999 is not open, fsync fd=99999; ",
+    );
   });
 });
 
