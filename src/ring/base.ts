@@ -46,6 +46,8 @@ const ECANCELED = -125;
 const EINTR = -4;
 const ETIME = -62;
 
+/** By how much a kernel's own limit comes first, where it comes at all. */
+const GRACE_MS = 10;
 /** A JavaScript timer of more would end at once. */
 const MAX_TIMER_MS = 0x7fffffff;
 
@@ -141,14 +143,15 @@ export class RingBase {
     let limit: Promise<number> | undefined;
     const cancel = () => engine.cancelSlot(slot);
     let late = false;
-    // Linux 6.18, at least, starts no LINK_TIMEOUT for what waits in a worker thread: this one ends it, too.
-    const timer = operation.worker && timeout !== undefined && timeout < MAX_TIMER_MS
-      ? setTimeout(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    // No kernel up to 6.18 starts a LINK_TIMEOUT for each thing that waits in a worker thread, and some (6.1) not for
+    // what gets there within a chain: this one ends it, too.
+    if (timeout !== undefined && timeout < MAX_TIMER_MS) {
+      timer = startTimer(timeout + (operation.worker ? 1 : GRACE_MS), engine.awaited(), (next) => timer = next, () => {
         late = true;
         cancel();
-      }, timeout + 1)
-      : undefined;
-    timer?.unref();
+      });
+    }
     const slot = engine.slot(op, fd, home, scratch, {
       ...extra,
       ended: () => {
@@ -204,6 +207,22 @@ export class RingBase {
  */
 function isExpiry(result: number): boolean {
   return result !== ECANCELED;
+}
+
+/** Calls back after a time, counted from when what `awaited` tells of has ended. */
+function startTimer(
+  ms: number,
+  awaited: (() => boolean) | undefined,
+  restarted: (timer: ReturnType<typeof setTimeout>) => void,
+  ended: () => void,
+): ReturnType<typeof setTimeout> {
+  const timer = setTimeout(() => {
+    if (awaited === undefined) return ended();
+    // Still waiting: look again. No longer: its time begins, at the latest, now.
+    restarted(startTimer(ms, awaited() ? awaited : undefined, restarted, ended));
+  }, ms);
+  timer.unref();
+  return timer;
 }
 
 function giveBack(scratch: Scratch | null, extra: Extra | null): void {

@@ -349,6 +349,16 @@ export class Engine {
     this.#chainSize = 0;
   }
 
+  /** Tells whether what the next operation of an open chain follows is pending; undefined when it follows nothing. */
+  awaited(): (() => boolean) | undefined {
+    if (this.#chainSize === 0) return undefined;
+    const { sqes, sqeWords, count } = this.core;
+    const at = (count - 1) * sqeWords + USER_DATA;
+    const slot = sqes[at]!;
+    const generation = sqes[at + 1]!;
+    return () => this.#generations[slot] === generation;
+  }
+
   get building(): boolean {
     return this.#chainFlag !== 0;
   }

@@ -495,3 +495,21 @@ describe("time in a chain", () => {
     expect(await results).toEqual(["ECANCELED", "ECANCELED", "ECANCELED"]);
   });
 });
+
+describe("a time limit in a chain", () => {
+  test("counts from when its operation begins, whatever that waits in", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    using other = new Pipe();
+    const started = performance.now();
+    const [first, last] = await Promise.all(
+      ring.link((ring) => [
+        ring.timeout(60),
+        ring.splice(pipe.readEnd, "current", other.writeEnd, "current", 10, 0, { timeout: 5 }).catch((error) => error),
+      ]),
+    );
+    expect(first).toBe(0);
+    expect(last.code).toBe("ETIME");
+    expect(performance.now() - started).toBeGreaterThanOrEqual(64);
+  });
+});
