@@ -205,14 +205,35 @@ export class Core {
    */
   turn(flags: number, wait: number): number {
     const { control } = this;
+    const early = wait !== 0 && (this.setupFlags & IORING_SETUP.SQPOLL) !== 0 ? this.#submitFirst() : 0;
     control[CONTROL.STAGED] = this.count;
     control[CONTROL.WAIT_COUNT] = wait;
     control[CONTROL.FLAGS] = flags;
     const reaped = this.native.turn(this.handle);
+    if (early !== 0) control[CONTROL.SUBMITTED]! += early;
     this.count = control[CONTROL.LEFT]!;
     this.submitted += control[CONTROL.SUBMITTED]!;
     this.turns++;
     return reaped;
+  }
+
+  /**
+   * Stages into the queue of a submission thread whatever finds no room at once: to wait for completions of what is not
+   * in it would be for ever. Gives how many went in.
+   */
+  #submitFirst(): number {
+    const { control } = this;
+    let taken = 0;
+    while (this.count > 0) {
+      control[CONTROL.STAGED] = this.count;
+      control[CONTROL.WAIT_COUNT] = 0;
+      control[CONTROL.FLAGS] = TURN.NO_REAP;
+      // While the queue is full the core waits for the thread.
+      if (this.native.turn(this.handle) < 0) break;
+      taken += control[CONTROL.SUBMITTED]!;
+      this.count = control[CONTROL.LEFT]!;
+    }
+    return taken;
   }
 
   /** As {@linkcode turn}, with a limit on the wait in milliseconds. */

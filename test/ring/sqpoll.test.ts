@@ -131,3 +131,17 @@ describe("rings that share workers", () => {
     expect(kernelThreads("iou-wrk").length).toBeGreaterThan(0);
   });
 });
+
+test("what finds the queue full is waited for only once it is in it, however slow the thread is", async () => {
+  using ring = new RawRing({ entries: 8, sqpoll: { idle: 1 } });
+  for (let round = 0; round < 20; round++) {
+    await new Promise((resolve) => setTimeout(resolve, 5)); // the thread sleeps
+    for (let i = 0; i < 8; i++) ring.prepNop(i);
+    expect(ring.submit()).toBe(8);
+    for (let i = 8; i < 16; i++) ring.prepNop(i);
+    expect(ring.submitAndWait(16)).toBe(8);
+    const seen: number[] = [];
+    ring.forEachCqe((userData) => seen.push(userData));
+    expect(seen.sort((a, b) => a - b)).toEqual(Array.from({ length: 16 }, (_, i) => i));
+  }
+});
