@@ -205,7 +205,8 @@ export class Core {
    */
   turn(flags: number, wait: number): number {
     const { control } = this;
-    const early = wait !== 0 && (this.setupFlags & IORING_SETUP.SQPOLL) !== 0 ? this.#submitFirst() : 0;
+    const polled = wait !== 0 && (this.setupFlags & IORING_SETUP.SQPOLL) !== 0;
+    const early = polled && this.count + control[CONTROL.UNSUBMITTED]! > this.limit ? this.#submitFirst() : 0;
     control[CONTROL.STAGED] = this.count;
     control[CONTROL.WAIT_COUNT] = wait;
     control[CONTROL.FLAGS] = flags;
