@@ -52,7 +52,7 @@ export type { RegisterOps, SendMessageOptions, SyncCancelOptions, WorkerLimits }
 export type { Restrictions } from "./src/ring/restrictions.ts";
 export type { ZcrxControl, ZcrxOptions, ZcrxQueue } from "./src/ring/zcrx.ts";
 export { AbortError, type ErrorContext, RingClosedError, UnsupportedError, UringError } from "./src/ring/errors.ts";
-export { ProvidedBuffers, type ProvidedOps } from "./src/ring/ops_provided.ts";
+export type { ProvidedOps } from "./src/ring/ops_provided.ts";
 export type { FaultOptions, FaultRule } from "./src/ring/faults.ts";
 export { Multishot, type MultishotOptions } from "./src/ring/multishot.ts";
 export type { Accepted, AcceptOptions, SocketOps } from "./src/ring/net_connect.ts";
@@ -92,6 +92,7 @@ export type { SystemOps } from "./src/ring/ops_system.ts";
 export type { CancelOptions, CancelTarget, TimeOps, TimeoutOptions } from "./src/ring/ops_time.ts";
 export type { XattrOps } from "./src/ring/ops_xattr.ts";
 export type { RingOptions } from "./src/ring/options.ts";
+export { ProvidedBuffers } from "./src/ring/provided_buffers.ts";
 export type { OpSupport, Probe, RegisterSupport, ScqQuery, ZcrxQuery } from "./src/ring/probe.ts";
 export { type LinkOptions, type ResizeOptions, Ring, type RingStats, type WaitOptions } from "./src/ring/ring.ts";
 export type { RecvMessage, RecvmsgResult, SendMessage } from "./src/ring/socket_message.ts";

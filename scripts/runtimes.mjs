@@ -1,6 +1,9 @@
 // Where each runtime is. Deno's and Bun's packages move their binary into place with an install script, which package
 // managers increasingly block; the binaries are whole in the platform packages, so they are run from there.
 //
+// src/cli/runtimes.ts knows these places, too, and has to: it is TypeScript that goes out with the package, which has no
+// scripts/, and this runs before there is anything built that the oldest Node could import.
+//
 //   node scripts/runtimes.mjs deno|bun|node ARGUMENTS...    runs it
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync } from "node:fs";

@@ -6,8 +6,11 @@
 
 import { IORING_CQE_F, IOU_PBUF_RING } from "../abi/constants.ts";
 import { type Home, homeOf } from "./address.ts";
+import { checkRange } from "./check_range.ts";
+import { powerOfTwo } from "./power_of_two.ts";
 import { mapRegion, type Region } from "./region.ts";
 import { threadBound } from "./thread_bound.ts";
+import { Waiting } from "./waiting.ts";
 
 /** What a BufferRing registers itself with: a `Ring`. */
 export interface BufferRingHost {
@@ -158,14 +161,15 @@ export class BufferRing implements BufferGroup {
   readonly #provided: Uint8Array;
   /** Of a manual ring: buffers that nobody has. */
   readonly #idle: number[] = [];
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Waiting();
   #closed = false;
 
   /**
    * Maps the buffers, registers the group, and gives the buffers to the kernel.
    *
    * @throws {TypeError} {RangeError} for options that can't be
-   * @throws {UringError} when the kernel refuses: EEXIST for a group that there is already, EINVAL before Linux 5.19
+   * @throws {UnsupportedError} before Linux 5.19
+   * @throws {UringError} when the kernel refuses: EEXIST for a group that there is already
    */
   constructor(options: BufferRingOptions) {
     if (options === null || typeof options !== "object") {
@@ -173,12 +177,12 @@ export class BufferRing implements BufferGroup {
     }
     const { ring, size, count, group, incremental = false, manual = false } = options;
     if (typeof ring?.addBufferRing !== "function") throw new TypeError("ring must be a Ring");
-    check(size, "size", 1, MAX_SIZE);
-    check(count, "count", 1, MAX_COUNT);
-    if (group !== undefined) check(group, "group", 0, 0xffff);
+    checkRange(size, "size", 1, MAX_SIZE);
+    checkRange(count, "count", 1, MAX_COUNT);
+    if (group !== undefined) checkRange(group, "group", 0, 0xffff);
     if (typeof incremental !== "boolean") throw new TypeError("incremental must be true or false");
     if (typeof manual !== "boolean") throw new TypeError("manual must be true or false");
-    const places = 2 ** Math.ceil(Math.log2(count));
+    const places = powerOfTwo(count);
     this.size = size;
     this.count = count;
     this.incremental = incremental;
@@ -207,9 +211,8 @@ export class BufferRing implements BufferGroup {
 
   /** How many buffers the kernel may choose from: given, and not used up yet. */
   get available(): number {
-    let available = 0;
-    if (!this.#closed) { for (const provided of this.#provided) available += provided; }
-    return available;
+    if (this.#closed) return 0;
+    return this.#provided.reduce((available, provided) => available + provided, 0);
   }
 
   /** Whether it is closed. */
@@ -367,13 +370,7 @@ export class BufferRing implements BufferGroup {
   #publish(): void {
     if (this.#closed || this.#halves[TAIL] === this.#tail) return;
     Atomics.store(this.#halves, TAIL, this.#tail);
-    if (this.#waiting.size > 0) this.#tell();
-  }
-
-  #tell(): void {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const callback of waiting) callback();
+    this.#waiting.tell();
   }
 
   #view(id: number, from: number, length: number): Uint8Array<ArrayBuffer> {
@@ -392,7 +389,7 @@ export class BufferRing implements BufferGroup {
     if (this.#closed) return;
     this.#closed = true;
     this.#ring.removeBufferRing(this);
-    this.#tell();
+    this.#waiting.tell();
   }
 
   /** {@linkcode close}, for `using`. */
@@ -402,10 +399,3 @@ export class BufferRing implements BufferGroup {
 }
 
 const CLOSED = "this BufferRing is closed";
-
-function check(value: number, name: string, min: number, max: number): void {
-  if (typeof value !== "number" || !Number.isInteger(value)) {
-    throw new TypeError(`${name} must be an integer from ${min} to ${max}`);
-  }
-  if (value < min || value > max) throw new RangeError(`${name} must be from ${min} to ${max}, not ${value}`);
-}

@@ -23,6 +23,8 @@ export interface ReceivedControl extends ControlMessage {
   readonly data: Uint8Array<ArrayBuffer>;
 }
 
+/** The most iovecs that one call takes (UIO_MAXIOV). */
+export const MAX_IOVECS = 1024;
 /** Bytes of a `struct msghdr`, of a `struct iovec`, and of a `struct cmsghdr`. */
 export const MSGHDR_SIZE = 56;
 export const IOVEC_SIZE = 16;
@@ -37,26 +39,28 @@ const CONTROL = 32;
 const CONTROLLEN = 40;
 const FLAGS = 48;
 
-/** What a `struct msghdr` points to: addresses and lengths; a length of 0 is none. */
+/** The members of a `struct msghdr`: addresses and lengths. What is left out is 0. */
 export interface MessageParts {
-  readonly name: number;
+  readonly name?: number | bigint;
   readonly nameLength: number;
-  readonly iovecs: number;
-  readonly iovecCount: number;
-  readonly control: number;
+  readonly iovecs?: number;
+  readonly iovecCount?: number;
+  readonly control?: number | bigint;
   readonly controlLength: number;
+  /** MSG bits, of either sign. */
+  readonly flags?: number;
 }
 
-/** Writes a `struct msghdr`. */
+/** Writes a `struct msghdr`. Addresses go in as they are: a length of 0 does not make them NULL. */
 export function writeMsghdr(view: DataView, at: number, parts: MessageParts): void {
-  const pointer = (address: number, length: number) => BigInt(length === 0 ? 0 : address);
-  view.setBigUint64(at + NAME, pointer(parts.name, parts.nameLength), true);
-  view.setBigUint64(at + NAMELEN, BigInt(parts.nameLength), true); // and its padding
-  view.setBigUint64(at + IOV, pointer(parts.iovecs, parts.iovecCount), true);
-  view.setBigUint64(at + IOVLEN, BigInt(parts.iovecCount), true);
-  view.setBigUint64(at + CONTROL, pointer(parts.control, parts.controlLength), true);
-  view.setBigUint64(at + CONTROLLEN, BigInt(parts.controlLength), true);
-  view.setBigUint64(at + FLAGS, 0n, true);
+  const { name = 0, nameLength, iovecs = 0, iovecCount = 0, control = 0, controlLength, flags = 0 } = parts;
+  view.setBigUint64(at + NAME, BigInt(name), true);
+  view.setBigUint64(at + NAMELEN, BigInt(nameLength), true); // and its padding
+  view.setBigUint64(at + IOV, BigInt(iovecs), true);
+  view.setBigUint64(at + IOVLEN, BigInt(iovecCount), true);
+  view.setBigUint64(at + CONTROL, BigInt(control), true);
+  view.setBigUint64(at + CONTROLLEN, BigInt(controlLength), true);
+  view.setBigUint64(at + FLAGS, BigInt(flags >>> 0), true); // and its padding
 }
 
 /** What the kernel wrote into a `struct msghdr` when it received. */
@@ -69,7 +73,7 @@ export function readMsghdr(view: DataView, at: number): { nameLength: number; co
 }
 
 /** Writes a `struct iovec`. */
-export function writeIovec(view: DataView, at: number, address: number, length: number): void {
+export function writeIovec(view: DataView, at: number, address: number | bigint, length: number): void {
   view.setBigUint64(at, BigInt(address), true);
   view.setBigUint64(at + 8, BigInt(length), true);
 }

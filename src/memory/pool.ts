@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkRange } from "./check_range.ts";
 import { mapRegion, type Region } from "./region.ts";
 import { threadBound } from "./thread_bound.ts";
 
@@ -73,8 +74,8 @@ export class BufferPool {
       throw new TypeError(`options must be an object, not ${options}`);
     }
     const { size, count, ring, hugePages = false } = options;
-    checkCount(size, "size", 0x40000000);
-    checkCount(count, "count", 0x1000000);
+    checkRange(size, "size", 1, 0x40000000);
+    checkRange(count, "count", 1, 0x1000000);
     if (ring !== undefined && typeof ring?.registerPool !== "function") throw new TypeError("ring must be a Ring");
     if (typeof hugePages !== "boolean") throw new TypeError("hugePages must be true or false");
     this.size = size;
@@ -162,10 +163,3 @@ export class BufferPool {
 }
 
 const TRANSFERRED = "this BufferPool's memory was transferred elsewhere: make another pool";
-
-function checkCount(value: number, name: string, max: number): void {
-  if (typeof value !== "number" || !Number.isInteger(value)) {
-    throw new TypeError(`${name} must be an integer from 1 to ${max}`);
-  }
-  if (value < 1 || value > max) throw new RangeError(`${name} must be from 1 to ${max}, not ${value}`);
-}

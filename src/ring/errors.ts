@@ -6,26 +6,13 @@
 
 import { IOSQE } from "../abi/constants.ts";
 import { errnoName, errnoText } from "../abi/errno.ts";
-import { causeOf } from "../abi/explain.ts";
+import { causeOf, type ExplainContext } from "../abi/explain.ts";
 
 /** What is known of an operation when it fails. */
-export interface ErrorContext {
-  /** The file descriptor that it used. */
-  readonly fd?: number | undefined;
-  /** The path that it used. */
-  readonly path?: string | undefined;
-  /** A second path: a rename's, a link's. */
-  readonly dest?: string | undefined;
+export interface ErrorContext
+  extends Pick<ExplainContext, "fd" | "path" | "dest" | "iopoll" | "group" | "groupKnown" | "bufferIndex"> {
   /** `fd` is a slot of the registered files. */
   readonly fixedFile?: boolean | undefined;
-  /** The ring is one with `iopoll`. */
-  readonly iopoll?: boolean | undefined;
-  /** The buffer group that it was to take a buffer of. */
-  readonly group?: number | undefined;
-  /** Whether that group exists; undefined where nobody knows. */
-  readonly groupKnown?: boolean | undefined;
-  /** The registered buffer that it used. */
-  readonly bufferIndex?: number | undefined;
   /** What was registered, for errors of `io_uring_register`: such as `"REGISTER_BUFFERS"`. */
   readonly register?: string | undefined;
   /** The cause, where more is known than the errno and the op say: it takes the place of theirs. */

@@ -10,6 +10,7 @@
 import { IORING_CQE_F, IORING_OP, IOSQE } from "../abi/constants.ts";
 import { ERRNO } from "../abi/errno.ts";
 import { checkInteger, shown } from "./arguments.ts";
+import { Random } from "./random.ts";
 
 /** Which operations are to fail, and how. */
 export interface FaultRule {
@@ -73,7 +74,7 @@ interface Rule {
 /** The faults of one ring. */
 export class Faults {
   readonly #rules: readonly Rule[];
-  #state: number;
+  readonly #random: Random;
   /** user_data of substitutes in flight, and what they are to give. */
   readonly #pending = new Map<string, number[]>();
   /** How many operations were made to fail, or to fall short. */
@@ -90,7 +91,7 @@ export class Faults {
     }
     const { seed = 0 } = options;
     checkInteger(seed, "faults.seed", 0, 0xffffffff);
-    this.#state = seed;
+    this.#random = new Random(seed);
     this.#rules = options.rules.map(toRule);
   }
 
@@ -103,7 +104,7 @@ export class Faults {
         rule.spared--;
         continue;
       }
-      if (rule.probability < 1 && this.#random() >= rule.probability) continue;
+      if (rule.probability < 1 && this.#fraction() >= rule.probability) continue;
       rule.left--;
       this.count++;
       if (rule.result === undefined) this.#shorten(words, at);
@@ -114,7 +115,7 @@ export class Faults {
 
   #shorten(words: Int32Array, at: number): void {
     const length = words[at + 6]! >>> 0;
-    words[at + 6] = 1 + Math.floor(this.#random() * (length - 1));
+    words[at + 6] = 1 + Math.floor(this.#fraction() * (length - 1));
   }
 
   #substitute(words: Int32Array, at: number, result: number): void {
@@ -146,13 +147,9 @@ export class Faults {
     }
   }
 
-  /** From 0 on, less than 1: mulberry32. */
-  #random(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = this.#state;
-    mixed = Math.imul(mixed ^ mixed >>> 15, mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ mixed >>> 7, mixed | 61);
-    return ((mixed ^ mixed >>> 14) >>> 0) / 2 ** 32;
+  /** From 0 on, less than 1. */
+  #fraction(): number {
+    return this.#random.next() / 2 ** 32;
   }
 }
 

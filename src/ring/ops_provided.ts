@@ -4,75 +4,16 @@
  * @module
  */
 
-import { IORING_CQE_F } from "../abi/constants.ts";
 import { prepProvideBuffers, prepRemoveBuffers } from "../abi/encode.ts";
-import { type Home, homeOf } from "../memory/address.ts";
-import { BorrowedBuffer, type BufferGroup } from "../memory/buffer_ring.ts";
+import { homeOf } from "../memory/address.ts";
 import { BufferPool } from "../memory/pool.ts";
 import { checkInteger, shown } from "./arguments.ts";
 import type { OpOptions } from "./base.ts";
 import { StreamOps } from "./ops_stream.ts";
+import { ProvidedBuffers } from "./provided_buffers.ts";
 
 /** bid has 16 bits. */
 const MAX_BUFFERS = 65536;
-
-/**
- * A group of a pool's buffers, made by {@linkcode ProvidedOps.provideBuffers}. Each that comes back costs an operation:
- * a `BufferRing` costs none, where the kernel has them (5.19).
- */
-export class ProvidedBuffers implements BufferGroup {
-  /** The group's number. */
-  readonly group: number;
-  /** Bytes of each buffer. */
-  readonly size: number;
-  /** How often the kernel found no buffer to choose. */
-  exhausted = 0;
-  /** @internal */
-  readonly home: Home;
-  readonly #pool: BufferPool;
-  readonly #provide: (id: number) => Promise<unknown>;
-  readonly #waiting = new Set<() => void>();
-
-  /** @internal */
-  constructor(pool: BufferPool, group: number, provide: (id: number) => Promise<unknown>) {
-    this.#pool = pool;
-    this.group = group;
-    this.size = pool.stride;
-    this.home = homeOf(pool.region.buffer);
-    this.#provide = provide;
-  }
-
-  /** Never: it ends with its ring. */
-  get closed(): boolean {
-    return false;
-  }
-
-  /** @internal */
-  take(res: number, flags: number): BorrowedBuffer[] {
-    if ((flags & IORING_CQE_F.BUFFER) === 0) return [];
-    const id = flags >>> 16;
-    if (res > 0) return [new BorrowedBuffer(this, id, new Uint8Array(this.#pool.region.buffer, id * this.size, res))];
-    this.giveBack(id);
-    return [];
-  }
-
-  /** @internal */
-  giveBack(id: number): void {
-    // It fails when the ring is closed meanwhile: nobody chooses from the group then.
-    this.#provide(id).then(() => this.#tell(), () => this.#tell());
-  }
-
-  /** @internal */
-  whenProvided(callback: () => void): void {
-    this.#waiting.add(callback);
-  }
-
-  #tell(): void {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const callback of waiting) callback();
-  }
-}
 
 /** Buffers given to the kernel one operation at a time. */
 export class ProvidedOps extends StreamOps {
@@ -103,6 +44,7 @@ export class ProvidedOps extends StreamOps {
     checkInteger(group, "group", 0, 0xffff);
     const provided = new ProvidedBuffers(pool, group, (id) => this.#provide(pool, group, id, 1));
     await this.#provide(pool, group, 0, pool.count, o);
+    this.adoptGroup(provided);
     return provided;
   }
 

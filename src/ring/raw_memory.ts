@@ -9,6 +9,7 @@
 
 import { architecture } from "../../ffi/host.ts";
 import { type Bytes, type Home, homeOf } from "../memory/address.ts";
+import { IOVEC_SIZE, MAX_IOVECS, MSGHDR_SIZE, readMsghdr, writeIovec, writeMsghdr } from "../memory/msghdr.ts";
 import { giveScratch, type Path, type Scratch, scratchPath, takeScratch } from "../memory/scratch.ts";
 import { checkFlags, checkInteger, checkMilliseconds, checkU32, lengthOf, shown } from "./arguments.ts";
 import { writeTimespec } from "./base.ts";
@@ -63,10 +64,6 @@ export interface RawMsghdr {
 
 /** The largest sockaddr that the kernel writes: sizeof(struct sockaddr_storage). */
 const SOCKADDR_STORAGE = 128;
-/** The most iovecs that one call takes (UIO_MAXIOV). */
-const MAX_IOVECS = 1024;
-const IOVEC_SIZE = 16;
-const MSGHDR_SIZE = 56;
 const OPEN_HOW_SIZE = 24;
 const FUTEX_WAITV_SIZE = 24;
 /** FUTEX_WAITV_MAX */
@@ -258,8 +255,7 @@ function bytesOf(bytes: Bytes, name: string): Bytes {
 
 function writeIovecs({ view }: Scratch, buffers: readonly Bytes[], homes: readonly Home[]): void {
   homes.forEach((home, i) => {
-    view.setBigUint64(i * IOVEC_SIZE, BigInt(addressIn(home, buffers[i]!)), true);
-    view.setBigUint64(i * IOVEC_SIZE + 8, BigInt(buffers[i]!.byteLength), true);
+    writeIovec(view, i * IOVEC_SIZE, addressIn(home, buffers[i]!), buffers[i]!.byteLength);
   });
 }
 
@@ -281,13 +277,15 @@ export function msghdrFor(msg: RawMsghdr | Memory, received = false): Placed {
   if (vectors !== null) writeIovecs(vectors, buffers, homes);
   const header = takeScratch(MSGHDR_SIZE);
   const { view } = header;
-  view.setBigUint64(0, nameHome === null ? 0n : BigInt(addressIn(nameHome, name!)), true);
-  view.setBigUint64(8, BigInt(namelen), true); // with its padding
-  view.setBigUint64(16, BigInt(vectors?.address ?? 0), true);
-  view.setBigUint64(24, BigInt(homes.length), true);
-  view.setBigUint64(32, controlHome === null ? 0n : BigInt(addressIn(controlHome, control!)), true);
-  view.setBigUint64(40, BigInt(controllen), true);
-  view.setBigUint64(48, BigInt(flags >>> 0), true);
+  writeMsghdr(view, 0, {
+    name: nameHome === null ? 0 : addressIn(nameHome, name!),
+    nameLength: namelen,
+    iovecs: vectors?.address ?? 0,
+    iovecCount: homes.length,
+    control: controlHome === null ? 0 : addressIn(controlHome, control!),
+    controlLength: controllen,
+    flags,
+  });
   if (nameHome !== null) homes.push(nameHome);
   if (controlHome !== null) homes.push(controlHome);
   const more = { homes, scratch: vectors, ...(received && { ended: () => readBack(msg, view) }) };
@@ -296,9 +294,10 @@ export function msghdrFor(msg: RawMsghdr | Memory, received = false): Placed {
 
 /** Into an object that can't be changed, nothing is written. */
 function readBack(msg: RawMsghdr, view: DataView): void {
-  Reflect.set(msg, "namelen", view.getUint32(8, true));
-  Reflect.set(msg, "controllen", Number(view.getBigUint64(40, true)));
-  Reflect.set(msg, "flags", view.getUint32(48, true));
+  const { nameLength, controlLength, flags } = readMsghdr(view, 0);
+  Reflect.set(msg, "namelen", nameLength);
+  Reflect.set(msg, "controllen", controlLength);
+  Reflect.set(msg, "flags", flags);
 }
 
 /** Without bytes, a length alone says how much of a provided buffer is to be left for them. */

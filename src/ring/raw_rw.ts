@@ -100,13 +100,7 @@ export class RawRw extends RawBase {
     offset: number | bigint,
     flags: number,
   ): boolean {
-    const at = this.room(userData, fd);
-    if (at < 0) return false;
-    check64(offset, "offset");
-    checkFlags(flags, "flags");
-    const vectors = iovecsFor(iovecs, nrVecs);
-    encode.prepReadv2(this.sqes, at, fd, vectors.address, nrVecs, offset, flags);
-    return this.holdingPlaced(at, userData, vectors);
+    return this.#vectored(encode.prepReadv2, userData, fd, iovecs, nrVecs, offset, flags, 0);
   }
 
   /** `io_uring_prep_readv_fixed`: the buffers lie in the registered buffer `bufIndex` (6.15). */
@@ -119,14 +113,7 @@ export class RawRw extends RawBase {
     flags: number,
     bufIndex: number,
   ): boolean {
-    const at = this.room(userData, fd);
-    if (at < 0) return false;
-    check64(offset, "offset");
-    checkFlags(flags, "flags");
-    checkU16(bufIndex, "bufIndex");
-    const vectors = iovecsFor(iovecs, nrVecs);
-    encode.prepReadvFixed(this.sqes, at, fd, vectors.address, nrVecs, offset, flags, bufIndex);
-    return this.holdingPlaced(at, userData, vectors);
+    return this.#vectored(encode.prepReadvFixed, userData, fd, iovecs, nrVecs, offset, flags, bufIndex);
   }
 
   /** `io_uring_prep_writev`: as {@linkcode prepReadv}. */
@@ -143,17 +130,25 @@ export class RawRw extends RawBase {
     offset: number | bigint,
     flags: number,
   ): boolean {
-    const at = this.room(userData, fd);
-    if (at < 0) return false;
-    check64(offset, "offset");
-    checkFlags(flags, "flags");
-    const vectors = iovecsFor(iovecs, nrVecs);
-    encode.prepWritev2(this.sqes, at, fd, vectors.address, nrVecs, offset, flags);
-    return this.holdingPlaced(at, userData, vectors);
+    return this.#vectored(encode.prepWritev2, userData, fd, iovecs, nrVecs, offset, flags, 0);
   }
 
   /** `io_uring_prep_writev_fixed`: the buffers lie in the registered buffer `bufIndex` (6.15). */
   prepWritevFixed(
+    userData: number,
+    fd: number,
+    iovecs: RawIovecs,
+    nrVecs: number,
+    offset: number | bigint,
+    flags: number,
+    bufIndex: number,
+  ): boolean {
+    return this.#vectored(encode.prepWritevFixed, userData, fd, iovecs, nrVecs, offset, flags, bufIndex);
+  }
+
+  /** What the vectored ones have in common. Those that take no `bufIndex` leave it alone. */
+  #vectored(
+    prep: typeof encode.prepReadvFixed,
     userData: number,
     fd: number,
     iovecs: RawIovecs,
@@ -168,7 +163,7 @@ export class RawRw extends RawBase {
     checkFlags(flags, "flags");
     checkU16(bufIndex, "bufIndex");
     const vectors = iovecsFor(iovecs, nrVecs);
-    encode.prepWritevFixed(this.sqes, at, fd, vectors.address, nrVecs, offset, flags, bufIndex);
+    prep(this.sqes, at, fd, vectors.address, nrVecs, offset, flags, bufIndex);
     return this.holdingPlaced(at, userData, vectors);
   }
 

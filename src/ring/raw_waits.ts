@@ -167,19 +167,23 @@ export class RawWaits extends RawSockets {
     futexFlags: number,
     flags: number,
   ): boolean {
-    const at = this.room(userData, 0);
-    if (at < 0) return false;
-    check64(val, "val");
-    check64(mask, "mask");
-    checkFlags(futexFlags, "futexFlags");
-    checkFlags(flags, "flags");
-    const home = homeFor(futex, 4, "futex");
-    encode.prepFutexWake(this.sqes, at, addressIn(home, futex), val, mask, futexFlags, flags);
-    return this.holding(at, userData, home, null);
+    return this.#futex(encode.prepFutexWake, userData, futex, val, mask, futexFlags, flags);
   }
 
   /** `io_uring_prep_futex_wait`: until somebody wakes the futex; −EAGAIN when its value is not `val` (6.7). */
   prepFutexWait(
+    userData: number,
+    futex: Memory,
+    val: number | bigint,
+    mask: number | bigint,
+    futexFlags: number,
+    flags: number,
+  ): boolean {
+    return this.#futex(encode.prepFutexWait, userData, futex, val, mask, futexFlags, flags);
+  }
+
+  #futex(
+    prep: typeof encode.prepFutexWait,
     userData: number,
     futex: Memory,
     val: number | bigint,
@@ -194,7 +198,7 @@ export class RawWaits extends RawSockets {
     checkFlags(futexFlags, "futexFlags");
     checkFlags(flags, "flags");
     const home = homeFor(futex, 4, "futex");
-    encode.prepFutexWait(this.sqes, at, addressIn(home, futex), val, mask, futexFlags, flags);
+    prep(this.sqes, at, addressIn(home, futex), val, mask, futexFlags, flags);
     return this.holding(at, userData, home, null);
   }
 

@@ -110,12 +110,13 @@ export function stageRecv(msg: RecvMessage): StagedMessage {
 function stage(pieces: readonly Piece[], nameLength: number, controlLength: number): StagedMessage {
   const scratch = takeScratch(CONTROL_AT + controlLength);
   const iovecs = takeIovecs(pieces);
+  // What has no bytes has no address.
   writeMsghdr(scratch.view, 0, {
-    name: scratch.address + NAME_AT,
+    name: nameLength === 0 ? 0 : scratch.address + NAME_AT,
     nameLength,
-    iovecs: iovecs.address,
+    iovecs: pieces.length === 0 ? 0 : iovecs.address,
     iovecCount: pieces.length,
-    control: scratch.address + CONTROL_AT,
+    control: controlLength === 0 ? 0 : scratch.address + CONTROL_AT,
     controlLength,
   });
   return { scratch, pieces, extra: { homes: homesOf(pieces), scratches: [iovecs] } };

@@ -1,18 +1,19 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { afterEach, describe, expect, test } from "vitest";
 import { CLD, FUTEX2, IORING_ASYNC_CANCEL, P, Ring, type UringError, W } from "../../mod.ts";
-import { has, RawStage } from "../raw/stage.ts";
+import { RawStage } from "../raw/stage.ts";
 import { completions, resultsOf } from "../support/completions.ts";
 import { negative } from "../support/errno.ts";
+import { hasOp } from "../support/kernel.ts";
 import { Random } from "../support/random.ts";
+import { endChildren, startSleeper } from "../support/sleeper.ts";
 
 const ECANCELED = negative("ECANCELED");
 const ENOENT = negative("ENOENT");
 const EVERY_BIT = 0xffffffff;
 const WORD = FUTEX2.SIZE_U32 | FUTEX2.PRIVATE;
 
-describe.skipIf(!has("FUTEX_WAIT", "FUTEX_WAKE"))("a futex that is woken as its wait is cancelled", () => {
+describe.skipIf(!hasOp("FUTEX_WAIT", "FUTEX_WAKE"))("a futex that is woken as its wait is cancelled", () => {
   const ROUNDS = 500;
 
   test("has one outcome, and no wake-up goes to who was cancelled", () => {
@@ -69,7 +70,7 @@ describe.skipIf(!has("FUTEX_WAIT", "FUTEX_WAKE"))("a futex that is woken as its 
     expect(stage.result((ring) => ring.prepFutexWake(1, word, 1000, EVERY_BIT, WORD, 0)), "nobody is left").toBe(0);
   });
 
-  test.skipIf(!has("FUTEX_WAITV"))("among several words is told which, or cancelled; the others are let go", () => {
+  test.skipIf(!hasOp("FUTEX_WAITV"))("among several words is told which, or cancelled; the others are let go", () => {
     using stage = new RawStage();
     const { ring } = stage;
     const words = new Int32Array(new SharedArrayBuffer(16));
@@ -123,26 +124,12 @@ describe.skipIf(!has("FUTEX_WAIT", "FUTEX_WAKE"))("a futex that is woken as its 
   });
 });
 
-const children: ChildProcess[] = [];
+afterEach(endChildren);
 
-function startSleeper(): number {
-  const child = spawn("sleep", ["3600"], { stdio: "ignore" });
-  children.push(child);
-  return child.pid!;
-}
-
-afterEach(async () => {
-  for (const child of children.splice(0)) {
-    const ended = new Promise((resolve) => child.once("exit", resolve));
-    child.kill("SIGKILL");
-    await ended;
-  }
-});
-
-describe.skipIf(!has("WAITID"))("a child that stops as its wait is cancelled", () => {
+describe.skipIf(!hasOp("WAITID"))("a child that stops as its wait is cancelled", () => {
   test("is told of, or is there to be told of: once", () => {
     using stage = new RawStage();
-    const pid = startSleeper();
+    const { pid } = startSleeper();
     const info = new Int32Array(32);
     for (let round = 0; round < 100; round++) {
       stage.ring.prepWaitid(1, P.PID, pid, info, W.STOPPED, 0);
@@ -173,7 +160,7 @@ describe.skipIf(!has("WAITID"))("a child that stops as its wait is cancelled", (
 
   test("leaves other waits of it alone, and cancelling twice finds it once", async () => {
     await using ring = new Ring();
-    const pid = startSleeper();
+    const { pid } = startSleeper();
     const waits = Array.from({ length: 10 }, () =>
       ring.waitid(P.PID, pid, W.STOPPED | W.NOWAIT).then(
         ({ code }) => code as number | string,

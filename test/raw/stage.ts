@@ -1,27 +1,20 @@
 /** What tests of RawRing's preps need: one ring, what the kernel has, sockets. */
 
-import { readFileSync, readlinkSync } from "node:fs";
 import { test } from "vitest";
-import { AF, IORING_CQE_F, type IORING_OP, Ring, type RingOptions, SOCK } from "../../mod.ts";
+import { AF, IORING_CQE_F, type IORING_OP, type RingOptions, SOCK } from "../../mod.ts";
 import { RawRing } from "../../src/ring/raw.ts";
 import { type Completion, completions, resultOf } from "../support/completions.ts";
+import { hasOp } from "../support/kernel.ts";
+import { portOf } from "../support/sockaddr.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
+
+export { hasOp as has };
 
 const LIMIT_MS = 10_000 * TIME_SCALE;
 
-const supported: ReadonlySet<string> = (() => {
-  using ring = new Ring({ entries: 1 });
-  return new Set(ring.probe().ops);
-})();
-
-/** Whether this kernel has all these ops. */
-export function has(...ops: (keyof typeof IORING_OP)[]): boolean {
-  return ops.every((op) => supported.has(op));
-}
-
 /** `test`, where this kernel has all these ops. */
 export function testOf(...ops: (keyof typeof IORING_OP)[]): ReturnType<typeof test.skipIf> {
-  return test.skipIf(!has(...ops));
+  return test.skipIf(!hasOp(...ops));
 }
 
 /** A ring, and descriptors that are closed with it. */
@@ -83,7 +76,7 @@ export class RawStage implements Disposable {
     const fd = this.open((ring) => ring.prepSocket(1, AF.INET, SOCK.STREAM, 0, 0));
     this.#zero((ring) => ring.prepBind(1, fd, sockaddrIn(0), 16));
     this.#zero((ring) => ring.prepListen(1, fd, 16));
-    return { fd, address: sockaddrIn(portOf(fd, "tcp")) };
+    return { fd, address: sockaddrIn(portOf(fd)) };
   }
 
   /** Two TCP sockets, connected to each other. */
@@ -99,7 +92,7 @@ export class RawStage implements Disposable {
   udp(): { fd: number; address: Uint8Array<ArrayBuffer> } {
     const fd = this.open((ring) => ring.prepSocket(1, AF.INET, SOCK.DGRAM, 0, 0));
     this.#zero((ring) => ring.prepBind(1, fd, sockaddrIn(0), 16));
-    return { fd, address: sockaddrIn(portOf(fd, "udp")) };
+    return { fd, address: sockaddrIn(portOf(fd)) };
   }
 
   #zero(prepare: (ring: RawRing) => boolean): void {
@@ -131,15 +124,6 @@ export function sockaddrUn(path: string): Uint8Array<ArrayBuffer> {
   bytes[0] = AF.UNIX;
   bytes.set(name, 2);
   return bytes;
-}
-
-/** The port that the kernel chose: as its table of sockets has it. */
-function portOf(fd: number, protocol: "tcp" | "udp"): number {
-  const inode = /\[(\d+)\]/.exec(readlinkSync(`/proc/self/fd/${fd}`))![1]!;
-  const lines = readFileSync(`/proc/self/net/${protocol}`, "utf8").split("\n").slice(1).map((line) =>
-    line.trim().split(/\s+/)
-  );
-  return parseInt(lines.find((fields) => fields[9] === inode)![1]!.split(":")[1]!, 16);
 }
 
 export function text(content: string): Uint8Array<ArrayBuffer> {

@@ -1,4 +1,4 @@
-import type { RawRing } from "../../src/ring/raw.ts";
+import { RawRing } from "../../src/ring/raw.ts";
 
 /** A completion as it was visited. */
 export interface Completion {
@@ -35,4 +35,10 @@ export function resultOf(ring: RawRing, prepare: (ring: RawRing) => boolean): nu
   if (!prepare(ring)) throw new Error("the submission queue is full");
   const [result] = results(ring, 1).values();
   return result!;
+}
+
+/** The same, on a ring of its own. */
+export function runOnce(prepare: (ring: RawRing) => boolean): number {
+  using ring = new RawRing({ entries: 1 });
+  return resultOf(ring, prepare);
 }

@@ -33,7 +33,16 @@ function ownOps(): ReadonlySet<string> {
 
 const OPS = ownOps();
 
-/** Whether this kernel has an op. Some came with things that can't be asked for: they stand for those, too. */
-export function hasOp(name: keyof typeof IORING_OP): boolean {
-  return OPS.has(name);
+/** Whether this kernel has all these ops. Some came with things that can't be asked for: they stand for those, too. */
+export function hasOp(...names: readonly (keyof typeof IORING_OP)[]): boolean {
+  return names.every((name) => OPS.has(name));
 }
+
+/**
+ * Whether a chain ends at an operation that can't even begin, as its descriptor is not open (5.18). Before that the
+ * kernel cancels what comes before it in the chain, and what follows runs all the same.
+ */
+export const chainsEndAtBadFiles: boolean = hasSetup(IORING_SETUP.SUBMIT_ALL);
+
+/** Whether the end of a timeout can be a success, which a chain goes on after (5.16). */
+export const chainsGoOnAfterTimeouts: boolean = hasFeature("CQE_SKIP");

@@ -1,23 +1,16 @@
-import { RawRing } from "../../src/ring/raw.ts";
 import { load } from "../../ffi/load.ts";
-import { IORING_OP } from "../../mod.ts";
+import { AF } from "../../mod.ts";
+import { runOnce } from "./completions.ts";
+import { newSocket } from "./socket.ts";
 
-const OPCODE = 0;
-
-/** Runs one SQE on a ring of its own, and gives its result. */
-function runOnce(prepare: (ring: RawRing) => void): number {
-  using ring = new RawRing({ entries: 1 });
-  prepare(ring);
-  ring.submitAndWait(1);
-  let result = 0;
-  ring.forEachCqe((_, res) => result = res);
+function succeeded(result: number): number {
   if (result < 0) throw new Error(`errno ${-result}`);
   return result;
 }
 
 /** Closes a descriptor that node:fs did not open, which Deno's refuses to close. */
 export function closeFd(fd: number): void {
-  runOnce((ring) => void ring.prepClose(1, fd));
+  succeeded(runOnce((ring) => ring.prepClose(1, fd)));
 }
 
 /** A listening socket of the test's own, made by system calls. */
@@ -33,9 +26,9 @@ export class Listener implements AsyncDisposable {
   /** On a path. */
   static unix(path: string): Promise<Listener> {
     const address = new Uint8Array(2 + path.length + 1);
-    address[0] = 1;
+    address[0] = AF.UNIX;
     address.set(new TextEncoder().encode(path), 2);
-    return Promise.resolve(new Listener(listening(1, address), 0));
+    return Promise.resolve(new Listener(listening(address), 0));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -44,14 +37,9 @@ export class Listener implements AsyncDisposable {
   }
 }
 
-function listening(family: number, address: Uint8Array): number {
-  const fd = runOnce((ring) => {
-    ring.prepRead(1, family, 0, 0, 1);
-    ring.sqe().setUint8(OPCODE, IORING_OP.SOCKET);
-  });
+function listening(address: Uint8Array): number {
+  const fd = succeeded(newSocket());
   const native = load();
-  for (const rc of [native.bind(fd, address, address.length), native.listen(fd, 128)]) {
-    if (rc < 0) throw new Error(`errno ${-rc}`);
-  }
+  for (const rc of [native.bind(fd, address, address.length), native.listen(fd, 128)]) succeeded(rc);
   return fd;
 }

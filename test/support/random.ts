@@ -1,20 +1,7 @@
-/** Numbers from a seed: the same ones in each runtime. */
-export class Random {
-  #state: number;
+import { Random as Numbers } from "../../src/ring/random.ts";
 
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** 32 bits: mulberry32. */
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = this.#state;
-    mixed = Math.imul(mixed ^ mixed >>> 15, mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ mixed >>> 7, mixed | 61);
-    return (mixed ^ mixed >>> 14) >>> 0;
-  }
-
+/** Numbers from a seed, and what tests make of them. */
+export class Random extends Numbers {
   /** An integer from 0 to `limit` − 1. */
   below(limit: number): number {
     return this.next() % limit;

@@ -1,0 +1,63 @@
+/**
+ * A group of buffers as it was before buffer rings.
+ *
+ * @module
+ */
+
+import { IORING_CQE_F } from "../abi/constants.ts";
+import { type Home, homeOf } from "../memory/address.ts";
+import { BorrowedBuffer, type BufferGroup } from "../memory/buffer_ring.ts";
+import type { BufferPool } from "../memory/pool.ts";
+import { Waiting } from "../memory/waiting.ts";
+
+/**
+ * A group of a pool's buffers, made by `ring.provideBuffers`. Each that comes back costs an operation:
+ * a `BufferRing` costs none, where the kernel has them (5.19).
+ */
+export class ProvidedBuffers implements BufferGroup {
+  /** The group's number. */
+  readonly group: number;
+  /** Bytes of each buffer. */
+  readonly size: number;
+  /** How often the kernel found no buffer to choose. */
+  exhausted = 0;
+  /** @internal */
+  readonly home: Home;
+  readonly #pool: BufferPool;
+  readonly #provide: (id: number) => Promise<unknown>;
+  readonly #waiting = new Waiting();
+
+  /** @internal */
+  constructor(pool: BufferPool, group: number, provide: (id: number) => Promise<unknown>) {
+    this.#pool = pool;
+    this.group = group;
+    this.size = pool.stride;
+    this.home = homeOf(pool.region.buffer);
+    this.#provide = provide;
+  }
+
+  /** Never: it ends with its ring. */
+  get closed(): boolean {
+    return false;
+  }
+
+  /** @internal */
+  take(res: number, flags: number): BorrowedBuffer[] {
+    if ((flags & IORING_CQE_F.BUFFER) === 0) return [];
+    const id = flags >>> 16;
+    if (res > 0) return [new BorrowedBuffer(this, id, new Uint8Array(this.#pool.region.buffer, id * this.size, res))];
+    this.giveBack(id);
+    return [];
+  }
+
+  /** @internal */
+  giveBack(id: number): void {
+    // It fails when the ring is closed meanwhile: nobody chooses from the group then.
+    this.#provide(id).then(() => this.#waiting.tell(), () => this.#waiting.tell());
+  }
+
+  /** @internal */
+  whenProvided(callback: () => void): void {
+    this.#waiting.add(callback);
+  }
+}
