@@ -9,10 +9,11 @@
 
 import { libcInBun, openInBun } from "./bun.ts";
 import { cachedCore } from "./cache.ts";
-import * as aarch64 from "./core_aarch64.ts";
-import * as x86_64 from "./core_x86_64.ts";
+import { sha256 as sha256Aarch64, size as sizeAarch64 } from "./core_aarch64.ts";
+import { sha256 as sha256X86, size as sizeX86 } from "./core_x86_64.ts";
 import { libcInDeno, openInDeno } from "./deno.ts";
 import { elfFault } from "./elf.ts";
+import { type Architecture, embeddedCore } from "./embedded.ts";
 import { architecture, environment, fileBytes, fileSize, granted, platform, runtime } from "./host.ts";
 import { memoryFile } from "./memfd.ts";
 import type { CoreSource, Native } from "./native.ts";
@@ -61,9 +62,9 @@ export function load(): Native {
 /** A core that was compiled into this package. */
 interface Core {
   readonly name: string;
+  readonly arch: Architecture;
   readonly sha256: string;
   readonly size: number;
-  readonly base64: string;
 }
 
 /** Where a core may be loaded from. `path` is what the loader is given, which is not always what people are shown. */
@@ -72,7 +73,10 @@ interface Candidate {
   readonly path: string;
 }
 
-const CORES: Record<string, Omit<Core, "name">> = { x86_64, aarch64 };
+const CORES: Record<string, Omit<Core, "name">> = {
+  x86_64: { arch: "x86_64", sha256: sha256X86, size: sizeX86 },
+  aarch64: { arch: "aarch64", sha256: sha256Aarch64, size: sizeAarch64 },
+};
 
 function coreForThisMachine(): Core {
   if (platform() !== "linux") {
@@ -86,8 +90,7 @@ function coreForThisMachine(): Core {
   if (core === undefined) {
     throw new LoadError(`there is no core for ${arch}`, "run on x86_64 or aarch64: the library has a core for these");
   }
-  const { sha256, size, base64 } = core;
-  return { name: `uring-linux-${arch}.so`, sha256, size, base64 };
+  return { name: `uring-linux-${arch}.so`, ...core };
 }
 
 function openFirst(core: Core): Native {
@@ -168,20 +171,14 @@ function checkSize(path: string | undefined, core: Core): Candidate | undefined 
 function inMemory(core: Core): Candidate | undefined {
   if (runtime === "node" || !granted({ name: "ffi" })) return undefined; // no FFI to make one with
   const libc = runtime === "deno" ? libcInDeno() : libcInBun();
-  const path = memoryFile(libc, core.sha256, () => decode(core));
+  const path = memoryFile(libc, core.sha256, () => embeddedCore(core.arch));
   return { source: { how: "memfd", path }, path };
 }
 
 function inCache(core: Core): Candidate | undefined {
   if (!granted({ name: "ffi" })) return undefined; // whoever names paths names that in URING_CORE
-  const { path, descriptorPath } = cachedCore(core, () => decode(core));
+  const { path, descriptorPath } = cachedCore(core, () => embeddedCore(core.arch));
   return { source: { how: "cache", path }, path: descriptorPath };
-}
-
-function decode({ base64 }: Core): Uint8Array<ArrayBuffer> {
-  // Node has it since 26. The other way takes 4 ms.
-  const { fromBase64 } = Uint8Array as { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> };
-  return fromBase64?.(base64) ?? Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }
 
 // Permissions, which only Deno has

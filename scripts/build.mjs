@@ -1,9 +1,8 @@
 // Builds dist/: every source transpiled to a file of its own in the same layout, declarations for what the package
 // exports, the compiled cores beside the JavaScript that loads them. Does nothing when nothing changed.
 //
-// The entry points that open rings are then bundled, in place: as forty files they take Node 30 ms to load, as two 6.
-// What they share is one file, beside the cores: buffers of one entry point are known to the other. The package holds
-// the bundles; the single files below them are for tests.
+// The entry points that open rings are then bundled, in place (bundles.mjs). The package holds the bundles; the single
+// files below them are for tests.
 //
 //   node scripts/build.mjs [--no-types] [--quiet]
 import { createHash } from "node:crypto";
@@ -18,18 +17,15 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import process from "node:process";
-import { build as bundle } from "esbuild";
+import { bundleEntryPoints, nameLibraries } from "./bundles.mjs";
 import { complaint, run } from "./processes.mjs";
 import { ROOT } from "./runtimes.mjs";
 
 const DIST = join(ROOT, "dist");
 const TSC = join(ROOT, "node_modules", "typescript", "bin", "tsc");
 const SHEBANG = "#!/usr/bin/env node\n";
-/** The rest of the package's entry points, data and commands, reach rings through these alone. */
-const BUNDLED = ["mod.ts", "src/ring/raw.ts"];
-
 /**
  * @typedef {object} Product one kind of output, made by one run of tsc
  * @property {string} config
@@ -85,7 +81,14 @@ function isStamped(file, value) {
 async function make(product) {
   const sources = sourcesOf(product);
   const stamp = join(DIST, `.stamp${product.extension.replaceAll(".", "-")}`);
-  const value = fingerprint([...sources, product.config, "tsconfig.json", "package.json", "scripts/build.mjs"]);
+  const value = fingerprint([
+    ...sources,
+    product.config,
+    "tsconfig.json",
+    "package.json",
+    "scripts/build.mjs",
+    "scripts/bundles.mjs",
+  ]);
   if (isStamped(stamp, value)) return false;
   const outcome = await run(process.execPath, [TSC, "-p", join(ROOT, product.config)], { cwd: ROOT });
   const problem = complaint(outcome);
@@ -106,64 +109,6 @@ function removeStale(product, made) {
   for (const path of filesBelow("dist")) {
     const full = join(ROOT, path);
     if (path.endsWith(product.extension) && !made.has(full)) rmSync(full);
-  }
-}
-
-/** Modules that are data, and the function that gives them. */
-const DATA = {
-  control: "controlOps",
-  files: "fileOps",
-  names: "nameOps",
-  registers: "registerTable",
-  rw: "rwOps",
-  sockets: "socketOps",
-};
-
-/**
- * The tables of ops as text, which is parsed when they are first looked at. As code they are looked through each time
- * the library is loaded, though few programs ever want them.
- * @type {import("esbuild").Plugin}
- */
-const dataAsText = {
-  name: "data-as-text",
-  setup({ onLoad }) {
-    onLoad({ filter: new RegExp(`/src/abi/ops/(${Object.keys(DATA).join("|")})\\.ts$`) }, async ({ path }) => {
-      const name = /** @type {keyof typeof DATA} */ (basename(path, ".ts"));
-      const compiled = join(DIST, relative(ROOT, path).replace(/\.ts$/, ".js"));
-      const module = await import(`${compiled}?${statSync(compiled).mtimeMs}`);
-      const text = JSON.stringify(JSON.stringify(module[DATA[name]]()));
-      return { contents: `let table;\nexport const ${DATA[name]} = () => table ??= JSON.parse(${text});\n` };
-    });
-  },
-};
-
-async function bundleEntryPoints() {
-  await bundle({
-    entryPoints: BUNDLED.map((path) => join(ROOT, path)),
-    outdir: DIST,
-    outbase: ROOT,
-    allowOverwrite: true,
-    bundle: true,
-    plugins: [dataAsText],
-    // Names stay: a stack trace should say where it is. Half of the rest is white space.
-    minifyWhitespace: true,
-    minifySyntax: true,
-    // Runtimes show the line of an uncaught error.
-    lineLimit: 120,
-    splitting: true,
-    chunkNames: "ffi/shared-[hash]",
-    format: "esm",
-    platform: "node",
-    target: "es2022",
-    logLevel: "warning",
-  });
-}
-
-/** `using` needs declarations that not every project's target includes; the registry of Deno refuses this in sources. */
-function nameLibraries() {
-  for (const path of BUNDLED) {
-    const full = join(DIST, path.replace(/\.ts$/, ".d.ts"));
-    writeFileSync(full, `/// <reference lib="esnext.disposable" />\n${readFileSync(full, "utf8")}`);
   }
 }
 

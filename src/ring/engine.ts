@@ -16,7 +16,7 @@ import { giveScratch, type Scratch } from "../memory/scratch.ts";
 import { type Core, STATE, TURN, type WaitLimits } from "./core.ts";
 import { AbortError, RingClosedError, UringError } from "./errors.ts";
 import type { RingOptions } from "./options.ts";
-import { openCore } from "./trace.ts";
+import { openCore } from "./open_core.ts";
 
 /** An operation's further business, for those that have any: most do not. */
 export interface Extra {

@@ -51,8 +51,12 @@ const LAYOUT = IORING_CQE_F["32"] | IORING_CQE_F.SKIP;
 
 /** Calls of io_uring_register(2). */
 export class RegisterOps extends BufferOps implements FileRegistrar {
-  /** @internal */
-  readonly files: RegisteredFiles = new RegisteredFiles(this.engine);
+  readonly #files: RegisteredFiles = new RegisteredFiles(this.engine);
+
+  /** @internal Not a field: where the layers come later, the first use of a member brings them. */
+  get files(): RegisteredFiles {
+    return this.#files;
+  }
 
   // Who, and what
 

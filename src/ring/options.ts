@@ -5,11 +5,11 @@
  */
 
 import { IORING_SETUP } from "../abi/constants.ts";
-import { checkFlags, type FlagProblem } from "../abi/flags.ts";
 import { EXTRA } from "../../ffi/native.ts";
-import { checkInteger, shown } from "./arguments.ts";
+import { checkInteger, checkMilliseconds, shown } from "./arguments.ts";
 import type { FaultOptions } from "./faults.ts";
 import { RingClosedError } from "./errors.ts";
+import { checkTogether } from "./setup_flags.ts";
 
 /** How a ring is set up. All of it may be left out. */
 export interface RingOptions {
@@ -61,6 +61,12 @@ export interface RingOptions {
   readonly waitRegion?: boolean;
   /** Further IORING_SETUP flags, as a number. */
   readonly flags?: number;
+  /**
+   * Milliseconds that closing waits while none of what is in flight ends: for a read in a dead network file system, a
+   * zero-copy send whose peer takes nothing. Then `close()` rejects (`using` throws) with EBUSY, and the ring and what
+   * these operations use are kept for as long as the process. Default 5000.
+   */
+  readonly closeTimeout?: number;
   /**
    * Makes chosen operations fail, or fall short, so that you can test your own recovery: see `FaultOptions`. Not for
    * production.
@@ -114,6 +120,9 @@ const NAMED = {
   registeredFdOnly: F.REGISTERED_FD_ONLY,
 } as const;
 
+/** What goes with everything: nothing to check, when an option set it. */
+const FREE = F.CLAMP | F.CQSIZE | F.R_DISABLED | F.SUBMIT_ALL | F.SINGLE_ISSUER | F.NO_SQARRAY;
+
 /** Names of options that the core adds to a ring. */
 const EXTRAS = { registerFd: EXTRA.REGISTER_FD, waitRegion: EXTRA.WAIT_REGION } as const;
 
@@ -129,6 +138,7 @@ export function toRequest(options: RingOptions): SetupRequest {
   if (options === null || typeof options !== "object") {
     throw new TypeError(`options must be an object, not ${shown(options)}`);
   }
+  if (options.closeTimeout !== undefined) checkMilliseconds(options.closeTimeout, "closeTimeout");
   const clamp = options.clamp === true;
   const entries = options.entries ?? 256;
   checkEntries(entries, clamp);
@@ -172,7 +182,9 @@ export function toRequest(options: RingOptions): SetupRequest {
     required |= F.ATTACH_WQ;
   }
   const extras = switchesOf(options, EXTRAS).on;
-  checkTogether(required, extras, options);
+  if (((required & ~FREE) | extras) !== 0 || options.flags !== undefined) {
+    checkTogether(required, extras, options, NAMED);
+  }
   const optional = preferred(required, refused) & ~refused & ~required;
   return { entries, cqEntries, required, optional, sqThreadCpu, sqThreadIdle, wqFd, extras };
 }
@@ -243,61 +255,3 @@ function preferred(required: number, refused: number): number {
   if ((required & (F.COOP_TASKRUN | F.IOPOLL)) !== 0 || (refused & F.DEFER_TASKRUN) !== 0) return flags;
   return flags | F.DEFER_TASKRUN | F.TASKRUN_FLAG;
 }
-
-function checkTogether(flags: number, extras: number, options: RingOptions): void {
-  const has = (flag: number) => (flags & flag) !== 0;
-  const problem = checkFlags("IORING_SETUP", flags);
-  if (problem?.conflicts !== undefined) {
-    throw new TypeError(
-      `${optionOf(problem.flag)} and ${optionOf(problem.conflicts)} exclude each other${whyNot(problem)}`,
-    );
-  }
-  if (problem?.requires !== undefined) {
-    const needed = problem.requires.split("|").map(optionOf).join(" or ");
-    throw new TypeError(`${optionOf(problem.flag)} needs ${needed}: ${FIXES[problem.flag] ?? "set both, or neither"}`);
-  }
-  if (has(F.CQSIZE) && options.cqEntries === undefined) throw new TypeError("CQSIZE needs cqEntries: say how many");
-  if (has(F.ATTACH_WQ) && options.attachTo === undefined) {
-    throw new TypeError("ATTACH_WQ needs attachTo: say which ring's workers to share");
-  }
-  if (has(F.CQE_MIXED) && options.cqEntries === 1) {
-    throw new RangeError("cqEntries must be at least 2 with cqeMixed: a CQE of 32 bytes takes two places");
-  }
-  if (has(F.SQE_MIXED) && options.entries === 1) {
-    throw new RangeError("entries must be at least 2 with sqeMixed: an SQE of 128 bytes takes two places");
-  }
-  if (has(F.IOPOLL) && (extras & EXTRA.WAIT_REGION) !== 0) {
-    throw new TypeError("iopoll and waitRegion exclude each other: who polls does not wait");
-  }
-}
-
-/** What is said of a flag: the option that sets it, where there is one. */
-function optionOf(flag: string): string {
-  if (flag === "SQPOLL") return "sqpoll";
-  const bit = F[flag as keyof typeof F];
-  return Object.keys(NAMED).find((name) => NAMED[name as keyof typeof NAMED] === bit) ?? flag;
-}
-
-function whyNot({ flag, conflicts }: FlagProblem): string {
-  const reason = REASONS[flag]?.[conflicts!] ?? REASONS[conflicts!]?.[flag];
-  return reason === undefined ? "" : `: ${reason}`;
-}
-
-const NOT_INTERRUPTED = "the kernel's thread submits, and this one is not interrupted anyway";
-
-const REASONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  SQPOLL: {
-    COOP_TASKRUN: NOT_INTERRUPTED,
-    TASKRUN_FLAG: NOT_INTERRUPTED,
-    DEFER_TASKRUN: NOT_INTERRUPTED,
-    SQ_REWIND: "the kernel's thread finds what is new by the queue's tail, which then stays where it is",
-  },
-  SQE128: { SQE_MIXED: "either every SQE has 128 bytes, or some" },
-  CQE32: { CQE_MIXED: "either every CQE has 32 bytes, or some" },
-};
-
-const FIXES: Readonly<Record<string, string>> = {
-  SQ_AFF: "say sqpoll: { cpu }",
-  REGISTERED_FD_ONLY: "without a descriptor there is nothing to map; set both, or neither",
-  SQ_REWIND: "its index array would be read from the queue's head; set both, or neither",
-};

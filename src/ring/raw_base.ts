@@ -13,7 +13,7 @@ import { checkFd, checkInteger, shown } from "./arguments.ts";
 import { type Core, STATE, TURN } from "./core.ts";
 import { RingClosedError } from "./errors.ts";
 import type { RingOptions } from "./options.ts";
-import { openCore } from "./trace.ts";
+import { openCore } from "./open_core.ts";
 import { addressIn, check64, checkUserData, homeFor, type Memory, type More, type Placed } from "./raw_memory.ts";
 import { RawTable } from "./raw_table.ts";
 import { SqeView } from "./sqe_view.ts";

@@ -9,7 +9,7 @@
 import { IORING_CQE_F, IORING_REGISTER, IORING_SETUP, IOSQE } from "../abi/constants.ts";
 import { explain, type ExplainContext } from "../abi/explain.ts";
 import { flagsText, opIn } from "../abi/explain_sqe.ts";
-import { environment, writeError } from "../../ffi/host.ts";
+import { writeError } from "../../ffi/host.ts";
 import { shown } from "./arguments.ts";
 import { Core } from "./core.ts";
 import { FaultyCore } from "./faulty_core.ts";
@@ -25,23 +25,17 @@ export interface TraceContext extends ExplainContext {
 export type ContextOf = (low: number, high: number) => TraceContext | null | undefined;
 
 /**
- * Opens a ring for `Ring` or `RawRing`; a traced one where `options.trace` or the environment's URING_TRACE asks for it.
+ * Opens a ring that is watched: traced, faulty, or both.
  *
  * @throws {TypeError} when `trace` is neither a boolean nor a function; and as Core does
  */
-export function openCore(options: RingOptions, contextOf: ContextOf): Core {
-  const trace = options?.trace === undefined ? wanted() : options.trace;
+export function openWatched(options: RingOptions, trace: RingOptions["trace"], contextOf: ContextOf): Core {
   const Base = options?.faults === undefined ? Core : FaultyCore;
   if (trace === false) return new Base(options);
   if (trace !== true && typeof trace !== "function") {
     throw new TypeError(`trace must be true, false, or a function that takes a line, not ${shown(trace)}`);
   }
   return traced(Base, options, contextOf, trace === true ? (line) => writeError(`${line}\n`) : trace);
-}
-
-function wanted(): boolean {
-  const value = environment("URING_TRACE") ?? "";
-  return value !== "" && value !== "0";
 }
 
 /** An operation in flight. */

@@ -44,7 +44,7 @@ export function copyLibrary(folder: string, { core }: { core: boolean }): void {
 }
 
 function isCode(path: string, extension: string): boolean {
-  return RUNTIME === "node" ? /\/shared-.*\.js$/.test(path) : path.endsWith(extension);
+  return RUNTIME === "node" ? /\/(shared-.*\.js|later\.cjs)$/.test(path) : path.endsWith(extension);
 }
 
 /** How a program is run. */

@@ -1,0 +1,445 @@
+// The bundles of the package. As a hundred files its modules take 30 ms to load, as one ten and more; most of that is
+// spent looking through code that few programs run. So there are two chunks. The first is what a program needs to open a
+// ring and to work with files. The second has the rest: sockets and all other layers of Ring, what errors say, the cores
+// in base64. It is a function that is called once, when something of it is first used.
+//
+// - dist/mod.js and dist/src/ring/raw.js, for Node and Bun: the second chunk is ffi/later.cjs, compiled when it is used.
+// - dist/whole/, for Deno and for bundlers (which know it by the condition "module" of the package's exports): the second
+//   chunk is in the same file. Deno keeps what V8 compiled, so that it does not look at the function's inside again.
+//
+// What the entry points of a form share is one file, beside the cores: buffers of one are known to the other.
+import { readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { build as bundle } from "esbuild";
+import { ROOT } from "./runtimes.mjs";
+
+const DIST = join(ROOT, "dist");
+/** The rest of the package's entry points, data and commands, reach rings through these alone. */
+export const BUNDLED = ["mod.ts", "src/ring/raw.ts"];
+
+/** Modules of functions alone: all that the first chunk has of each is a function that loads the second. */
+const LATER = [
+  "ffi/cache.ts",
+  "ffi/elf.ts",
+  "ffi/embedded.ts",
+  "ffi/memfd.ts",
+  "src/abi/errno.ts",
+  "src/abi/explain.ts",
+  "src/abi/ops/registers.ts",
+  "src/memory/sockaddr.ts",
+  "src/ring/setup_errors.ts",
+  "src/ring/setup_flags.ts",
+  "src/ring/trace.ts",
+];
+/** Ring's layers from the first on that files don't need, to the last below Ring itself. */
+const LAYERS = { top: "src/ring/ops_register.ts", below: "src/ring/ops_time.ts" };
+/** The modules of Ring's layers, and those that hold the ones below. */
+const LAYER = /^src\/ring\/(net|ops)_/;
+const LOWER_LAYER = /_(nop|rw|files|time)\.ts$/;
+/** Both chunks may have these: data and pure functions. */
+const STATELESS = /^(src\/abi\/|ffi\/core_)/;
+
+/** Modules that are data, and the function that gives them. */
+const DATA = {
+  control: "controlOps",
+  files: "fileOps",
+  names: "nameOps",
+  registers: "registerTable",
+  rw: "rwOps",
+  sockets: "socketOps",
+};
+
+/** @typedef {import("esbuild").Plugin} Plugin */
+/** @typedef {import("esbuild").Metafile} Metafile */
+
+/** @param {string} path of a source, relative to the root @returns {Promise<Record<string, unknown>>} */
+function compiled(path) {
+  return import(join(DIST, path.replace(/\.ts$/, ".js")));
+}
+
+/** @param {string} path @returns {string} */
+function fromRoot(path) {
+  return relative(ROOT, path);
+}
+
+/** @param {string[]} paths of sources, relative to the root */
+function filterOf(paths) {
+  const pattern = paths.map((path) => join(ROOT, path).replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|");
+  return new RegExp(`^(${pattern})$`);
+}
+
+/**
+ * The tables of ops as text, which is parsed when they are first looked at. As code they are looked through each time
+ * the library is loaded, though few programs ever want them.
+ * @type {Plugin}
+ */
+const dataAsText = {
+  name: "data-as-text",
+  setup({ onLoad }) {
+    const paths = Object.keys(DATA).map((name) => `src/abi/ops/${name}.ts`);
+    onLoad({ filter: filterOf(paths) }, async ({ path }) => {
+      const name = DATA[/** @type {keyof typeof DATA} */ (basename(path, ".ts"))];
+      const table = /** @type {() => unknown} */ ((await compiled(fromRoot(path)))[name]);
+      const text = JSON.stringify(JSON.stringify(table()));
+      return { contents: `let table;\nexport const ${name} = () => table ??= JSON.parse(${text});\n` };
+    });
+  },
+};
+
+/** @type {import("esbuild").BuildOptions} */
+const COMMON = {
+  bundle: true,
+  // Names stay: a stack trace should say where it is. Half of the rest is white space.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  // Runtimes show the line of an uncaught error.
+  lineLimit: 120,
+  format: "esm",
+  platform: "node",
+  target: "es2022",
+  logLevel: "warning",
+};
+
+/** @type {import("esbuild").BuildOptions} */
+const ENTRY_POINTS = {
+  ...COMMON,
+  entryPoints: BUNDLED.map((path) => join(ROOT, path)),
+  outbase: ROOT,
+  splitting: true,
+};
+
+/**
+ * What the second chunk is, as text, and what it wants of the first: names by module.
+ * @typedef {{ text: string, wanted: Map<string, Set<string>> }} Second
+ */
+
+export async function bundleEntryPoints() {
+  const second = await splitOff();
+  writeFileSync(join(DIST, "ffi/later.cjs"), `"use strict";module.exports=${second.text};\n`);
+  const { outputFiles } = await bundleFirst(second.wanted);
+  // The bundler would make something else of a require() that it saw.
+  for (const { path, text } of outputFiles) writeFileSync(path, text.replaceAll(/\brequireLater\(/g, "require("));
+  await bundleWhole(DIST, "whole/[name]", second);
+}
+
+/** The form in one piece. @param {string} folder @param {string} entryNames as the bundler's option @param {Second} [second] */
+export async function bundleWhole(folder, entryNames, second) {
+  const { wanted, text } = second ?? await splitOff();
+  await bundle({
+    ...ENTRY_POINTS,
+    outdir: folder,
+    entryNames,
+    chunkNames: "ffi/whole-[hash]",
+    plugins: [laterPlugin(wanted, text)],
+  });
+}
+
+/** Finds what goes into which chunk. @returns {Promise<Second>} */
+async function splitOff() {
+  let wanted = new Map();
+  let text = "";
+  /** The modules of the first. @type {Set<string>} */
+  const first = new Set();
+  for (;;) {
+    const { metafile } = await bundleFirst(wanted);
+    const modules = modulesOf(metafile, BUNDLED[0]);
+    if (modules.every((path) => first.has(path))) return { wanted, text: asFunction(text) };
+    for (const path of modules) first.add(path);
+    const second = await bundleSecond([...first].filter((path) => !STATELESS.test(path)));
+    refuseTwice(modulesOf(metafile, BUNDLED[1]).filter((path) => second.own.includes(path) && !STATELESS.test(path)));
+    text = second.text;
+    wanted = importsOf(text);
+  }
+}
+
+/**
+ * @param {Map<string, Set<string>>} wanted
+ * @returns {Promise<{ outputFiles: import("esbuild").OutputFile[], metafile: Metafile }>}
+ */
+function bundleFirst(wanted) {
+  return bundle({
+    ...ENTRY_POINTS,
+    outdir: DIST,
+    chunkNames: "ffi/shared-[hash]",
+    metafile: true,
+    write: false,
+    plugins: [laterPlugin(wanted)],
+  });
+}
+
+/**
+ * The modules that an entry point brings, itself or in a file that it imports.
+ * @param {Metafile} metafile @param {string | undefined} source
+ */
+function modulesOf({ outputs }, source) {
+  const entry = Object.values(outputs).find(({ entryPoint }) => entryPoint === source);
+  if (entry === undefined) throw new Error(`no output has the entry point ${source}`);
+  return [entry, ...entry.imports.map(({ path }) => outputs[path])]
+    .flatMap((output) => Object.entries(output?.inputs ?? {}))
+    .filter(([, { bytesInOutput }]) => bytesInOutput > 0)
+    .map(([path]) => path)
+    .filter((path) => !path.includes(":") && !LATER.includes(path) && (!LAYER.test(path) || LOWER_LAYER.test(path)));
+}
+
+/**
+ * @param {Map<string, Set<string>>} wanted
+ * @param {string} [second] the second chunk, where it is to be in the same file
+ * @returns {Plugin}
+ */
+function laterPlugin(wanted, second) {
+  return {
+    name: "later",
+    setup({ onLoad, onResolve }) {
+      onLoad({ filter: filterOf(LATER) }, async ({ path }) => ({
+        contents: await stubOf(fromRoot(path)),
+        resolveDir: ROOT,
+      }));
+      onLoad({ filter: filterOf([LAYERS.top]) }, async () => ({ contents: await stubOfLayers(), resolveDir: ROOT }));
+      onResolve({ filter: /^later$/ }, () => ({ path: "later", namespace: "uring" }));
+      const chunk = second === undefined ? REQUIRED : `const chunk = () => ${second};`;
+      onLoad({ filter: /^later$/, namespace: "uring" }, () => ({
+        contents: loader(wanted) + chunk,
+        resolveDir: ROOT,
+      }));
+    },
+  };
+}
+
+/** A module whose functions load the second chunk; numbers and texts it has itself. @param {string} path */
+async function stubOf(path) {
+  const lines = Object.entries(await compiled(path)).map(([name, value]) => {
+    if (typeof value === "function") {
+      return `export function ${name}(...args) { return later("${path}").${name}(...args); }`;
+    }
+    return typeof value === "object" ? "" : `export const ${name} = ${JSON.stringify(value)};`;
+  });
+  return ['import { later } from "later";', ...lines].join("\n");
+}
+
+/** The class at the top and its own names, and those of the classes between it and the one below all of them. */
+async function layers() {
+  const [top] = Object.entries(await compiled(LAYERS.top)).filter(([, value]) => typeof value === "function");
+  const [below] = Object.entries(await compiled(LAYERS.below)).filter(([name]) => name === "TimeOps");
+  if (top === undefined || below === undefined) throw new Error("Ring's layers have other names");
+  const Top = /** @type {{ prototype: object }} */ (top[1]);
+  const Below = /** @type {{ prototype: object }} */ (below[1]);
+  /** @type {Set<string>} */
+  const names = new Set();
+  let layer = Top.prototype;
+  for (; layer !== Below.prototype && layer !== null; layer = Object.getPrototypeOf(layer)) {
+    for (const key of Reflect.ownKeys(layer)) {
+      if (typeof key !== "string") throw new Error(`a layer of Ring has a member named by a symbol: ${String(key)}`);
+      // What the layers override does for those who came before them what it does below.
+      if (!(key in Below.prototype)) names.add(key);
+    }
+  }
+  if (layer === null) throw new Error(`${LAYERS.top} is not above ${LAYERS.below}`);
+  const statics = Object.getOwnPropertyNames(Top).filter((name) => !["length", "name", "prototype"].includes(name));
+  return { top: top[0], below: below[0], names: [...names], statics };
+}
+
+/**
+ * Stands for Ring's later layers. The first use of one of their members puts the real ones below it, for good, and makes
+ * every ring one of theirs: that gives it their private fields and methods.
+ */
+async function stubOfLayers() {
+  const { top, below, names, statics } = await layers();
+  return `
+    import { later } from "later";
+    import { ${below} } from ${JSON.stringify(join(ROOT, LAYERS.below))};
+
+    let Real;
+    let rings = new Set();
+    let room = 64;
+
+    export class ${top} extends ${below} {
+      constructor(options) {
+        super(options);
+        if (Real !== undefined) new Real(this);
+        else remember(this);
+      }
+      ${statics.map((name) => `static ${name}(...args) { return real().${name}(...args); }`).join("\n")}
+    }
+
+    const NAMES = ${JSON.stringify(names)};
+    for (const name of NAMES) {
+      Object.defineProperty(${top}.prototype, name, {
+        configurable: true,
+        get() { return real(), Reflect.get(${top}.prototype, name, this); },
+        set(value) { real(), Reflect.set(${top}.prototype, name, value, this); },
+      });
+    }
+
+    function remember(ring) {
+      rings.add(new WeakRef(ring));
+      if (rings.size < room) return;
+      for (const ring of rings) if (ring.deref() === undefined) rings.delete(ring);
+      room = 64 + 2 * rings.size;
+    }
+
+    function real() {
+      if (Real !== undefined) return Real;
+      Real = later("${LAYERS.top}").${top};
+      for (const name of NAMES) delete ${top}.prototype[name];
+      Object.setPrototypeOf(${top}.prototype, Real.prototype);
+      for (const ring of rings) {
+        const alive = ring.deref();
+        if (alive !== undefined) new Real(alive);
+      }
+      rings = undefined;
+      return Real;
+    }`;
+}
+
+/**
+ * Where the second chunk is a file. It is read with the first: there may be no descriptor left when it is needed, or the
+ * process may have given up what it needs to read files. Only to compile it is put off. A bundler takes its require()
+ * along, and leaves the file behind.
+ */
+const REQUIRED = `
+  const url = fileBeside("later.cjs");
+  const text = read();
+
+  function fileBeside(name) {
+    try {
+      return new URL(name, import.meta.url);
+    } catch {
+      return undefined;
+    }
+  }
+
+  function read() {
+    try {
+      return url && globalThis.process.getBuiltinModule("node:fs").readFileSync(url, "latin1");
+    } catch {
+      return undefined;
+    }
+  }
+
+  function chunk() {
+    if (text === undefined) {
+      try {
+        return requireLater("./later.cjs");
+      } catch (cause) {
+        throw new Error("uring: later.cjs is missing beside " + import.meta.url + ": copy the package whole", { cause });
+      }
+    }
+    const { compileFunction } = globalThis.process.getBuiltinModule("node:vm");
+    const module = { exports: undefined };
+    compileFunction(text, ["module"], { filename: url.pathname })(module);
+    return module.exports;
+  }`;
+
+/** Loads the second chunk, and hands it what it wants of the first. @param {Map<string, Set<string>>} wanted */
+function loader(wanted) {
+  /** @type {string[]} */
+  const imports = [];
+  /** @type {string[]} */
+  const entries = [];
+  for (const [path, names] of wanted) {
+    const local = [...names].map((name) => [name, `m${imports.length}_${name}`]);
+    imports.push(
+      `import { ${local.map(([name, as]) => `${name} as ${as}`).join(", ")} } from ${
+        JSON.stringify(join(ROOT, path))
+      };`,
+    );
+    // The lowest of the later layers is not built on a ring of its own, but on one that is there.
+    const values = local.map(([name, as]) =>
+      path === LAYERS.below && name === "TimeOps" ? `${name}: adopting(${as})` : `${name}: ${as}`
+    );
+    entries.push(`"${path}": { ${values.join(", ")} }`);
+  }
+  return `
+    ${imports.join("\n")}
+
+    let modules;
+
+    export function later(path) {
+      return (modules ??= chunk()({ ${entries.join(", ")} }))[path];
+    }
+
+    function adopting(Below) {
+      function Adopted(ring) {
+        return ring;
+      }
+      Adopted.prototype = Below.prototype;
+      return Adopted;
+    }`;
+}
+
+/**
+ * @param {string[]} shared modules of the first chunk
+ * @returns {Promise<{ text: string, own: string[] }>} the second, and its modules
+ */
+async function bundleSecond(shared) {
+  const modules = [...LATER, LAYERS.top];
+  const imports = modules.map((path, i) => `import * as m${i} from ${JSON.stringify(join(ROOT, path))};`);
+  const { metafile, outputFiles } = await bundle({
+    ...COMMON,
+    stdin: {
+      contents: `${imports.join("\n")}\nprovide({ ${modules.map((path, i) => `"${path}": m${i}`).join(", ")} });`,
+      resolveDir: ROOT,
+    },
+    metafile: true,
+    write: false,
+    plugins: [dataAsText, {
+      name: "of-the-first",
+      setup({ onResolve }) {
+        onResolve({ filter: /^\.\.?\// }, ({ path, importer }) => {
+          const target = fromRoot(resolve(dirname(importer), path));
+          return shared.includes(target) ? { path: `first:${target}`, external: true } : undefined;
+        });
+      },
+    }],
+  });
+  const [file] = outputFiles;
+  if (file === undefined) throw new Error("the second chunk has no output");
+  return { text: file.text, own: Object.keys(metafile.inputs) };
+}
+
+/**
+ * Refuses modules that RawRing's file and the second chunk have both, where that makes a difference: they have state, or
+ * classes.
+ * @param {string[]} paths
+ */
+function refuseTwice(paths) {
+  for (const path of paths) {
+    const text = readFileSync(join(ROOT, path), "utf8");
+    const kept = /^(export )?((abstract )?class|let|const .*= new (Weak)?(Map|Set)) .*/m.exec(text);
+    if (kept) throw new Error(`${path} would be loaded twice, with ${kept[0]}`);
+  }
+}
+
+const IMPORT = /import\s*\{([^}]*)\}\s*from\s*"first:([^"]+)";/g;
+
+/** @param {string} text @returns {Map<string, Set<string>>} */
+function importsOf(text) {
+  /** @type {Map<string, Set<string>>} */
+  const found = new Map();
+  for (const [, names = "", path = ""] of text.matchAll(IMPORT)) {
+    const ofPath = found.get(path) ?? new Set();
+    for (const name of names.split(",")) ofPath.add((name.split(/\sas\s/)[0] ?? "").trim());
+    found.set(path, ofPath);
+  }
+  return found;
+}
+
+/** @param {string} text a module @returns {string} a function that takes what it imports, and gives what it provides */
+function asFunction(text) {
+  const body = text.replaceAll(IMPORT, (_, names, path) => {
+    const pattern = names.replaceAll(/\s+as\s+/g, ":").replaceAll(/\s+/g, "");
+    return `const{${pattern}}=first["${path}"];`;
+  });
+  // The file is read as Latin-1.
+  const left = /^(import|export)\b.*$|[^\0-\x7f]/m.exec(body);
+  if (left !== null) throw new Error(`the second chunk is not closed: ${left[0].slice(0, 100)}`);
+  return `first=>{let provided;const provide=modules=>{provided=modules};\n${body}\nreturn provided}`;
+}
+
+/** `using` needs declarations that not every project's target includes; the registry of Deno refuses this in sources. */
+export function nameLibraries() {
+  for (const path of BUNDLED) {
+    const full = join(DIST, path.replace(/\.ts$/, ".d.ts"));
+    writeFileSync(full, `/// <reference lib="esnext.disposable" />\n${readFileSync(full, "utf8")}`);
+  }
+}
