@@ -12,6 +12,14 @@ import { commandFor, ROOT, runtimePath, RUNTIMES } from "./runtimes.mjs";
 const VITEST = join(ROOT, "node_modules", "vitest", "vitest.mjs");
 const REPORTER = join(ROOT, "scripts", "suite_reporter.mjs");
 
+/** What every test process finds in its environment, and the programs that it starts. */
+const TEST_ENVIRONMENT = {
+  // Pages around pool memory that nobody may touch: a byte beyond is a crash, or an EFAULT.
+  URING_GUARD: "1",
+  // Half a second after its start Deno would look for a newer one, and tests count descriptors.
+  DENO_NO_UPDATE_CHECK: "1",
+};
+
 /** @typedef {import("./suite_reporter.mjs").SuiteEvent} SuiteEvent */
 /** @typedef {import("./counts.mjs").Counts & { problems: string[] }} SuiteResult problems: a line for each failure */
 
@@ -81,10 +89,10 @@ function unfinished(events, files) {
  * Runs the test files in one runtime, showing vitest's own output.
  * @param {import("./runtimes.mjs").RuntimeName} name
  * @param {string[]} filters
- * @param {{ timeoutMs?: number }} [options]
+ * @param {{ timeoutMs?: number, show?: boolean }} [options] show: false: its output only where something failed
  * @returns {Promise<SuiteResult>}
  */
-export async function runSuite(name, filters, { timeoutMs = 1_800_000 } = {}) {
+export async function runSuite(name, filters, { timeoutMs = 1_800_000, show = true } = {}) {
   const path = runtimePath(name);
   if (!path) return failure(`${name} is neither in node_modules nor on PATH: run npm ci`);
   const files = testFiles(filters);
@@ -100,11 +108,13 @@ export async function runSuite(name, filters, { timeoutMs = 1_800_000 } = {}) {
     ]);
     const outcome = await run(command, args, {
       cwd: ROOT,
-      env: { URING_SUITE_LOG: log, URING_EXPECT_RUNTIME: name },
+      env: { ...TEST_ENVIRONMENT, URING_SUITE_LOG: log, URING_EXPECT_RUNTIME: name },
       timeoutMs,
-      show: true,
+      show,
     });
-    return withExit(evaluate(readEvents(log), files), complaint(outcome));
+    const result = withExit(evaluate(readEvents(log), files), complaint(outcome));
+    if (!show && result.failed > 0) console.log(outcome.output);
+    return result;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -27,7 +27,7 @@ export interface Shots<T> {
   readonly start: (extra: Extra) => Promise<number>;
   /** Turns one completion into values. */
   readonly values: (res: number, flags: number) => readonly T[];
-  /** Whether a result that is no error says that nothing more comes: a recv's 0. */
+  /** Whether a result that is no error, or a value, says that nothing more comes: a recv's 0, the last of five ticks. */
   readonly isEnd?: (res: number) => boolean;
   /** Whether an errno is a value, too: a timeout's ETIME. */
   readonly isValue?: (errno: number) => boolean;
@@ -186,7 +186,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     const { errno } = error as UringError;
     if (this.#state === "stopping") return this.#end();
     if (this.#state === "pausing" && errno === ECANCELED) return this.#paused();
-    if (errno !== undefined && this.#shots.isValue?.(errno)) return this.#end();
+    if (errno !== undefined && this.#shots.isValue?.(errno)) return this.#completed(errno);
     if (errno === ENOBUFS && this.#shots.whenProvided !== undefined) {
       this.#state = "paused";
       this.#shots.whenProvided(() => {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { BufferPool, type BufferPoolOptions, Ring } from "../../mod.ts";
 import { RawRing } from "../../src/ring/raw.ts";
 import { resultOf } from "../support/completions.ts";
@@ -9,6 +9,7 @@ import { pattern, TempFolder } from "../support/folder.ts";
 import { A_FEW, collectGarbage, collectUntil } from "../support/garbage.ts";
 import { Pipe } from "../support/pipe.ts";
 import { MOD, runScript } from "../support/script.ts";
+import { transferAway } from "../support/transfer.ts";
 
 const EFAULT = -14;
 
@@ -29,18 +30,6 @@ function mapsAround(address: number, size: number): { before: string; at: string
 
 function isMapped(address: number): boolean {
   return mapsAround(address, 1).at === "rw-p";
-}
-
-/** Moves a buffer's memory away, as another owner of it would; false where this runtime refuses, or copies. */
-function transferAway(buffer: ArrayBuffer): { moved: ArrayBuffer } | undefined {
-  const { transfer } = buffer as { transfer?: () => ArrayBuffer };
-  try {
-    if (transfer !== undefined) return { moved: transfer.call(buffer) };
-    const moved = structuredClone(buffer, { transfer: [buffer] });
-    return buffer.byteLength === 0 ? { moved } : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 describe("BufferPool", () => {
@@ -276,12 +265,24 @@ describe("hugePages", () => {
 });
 
 describe("URING_GUARD=1", () => {
+  const before = process.env["URING_GUARD"];
+
+  beforeEach(() => {
+    process.env["URING_GUARD"] = "1";
+  });
+
   afterEach(() => {
-    delete process.env["URING_GUARD"];
+    if (before === undefined) delete process.env["URING_GUARD"];
+    else process.env["URING_GUARD"] = before;
+  });
+
+  test.runIf(process.env["URING_EXPECT_RUNTIME"])("is on in these tests, and in the programs that they start", () => {
+    expect(before).toBe("1");
+    const script = "console.log(globalThis.process?.env.URING_GUARD ?? Deno.env.get('URING_GUARD'))";
+    expect(runScript(script)).toBe("1");
   });
 
   test.each([false, true])("puts pages around a pool that nobody may touch (hugePages: %s)", (hugePages) => {
-    process.env["URING_GUARD"] = "1";
     using pool = new BufferPool({ size: 4096, count: 2, hugePages });
     const { address, size } = pool.region;
     expect(mapsAround(address, size)).toEqual({ before: "---p", at: "rw-p", behind: "---p" });
@@ -290,7 +291,6 @@ describe("URING_GUARD=1", () => {
   });
 
   test("stops the kernel at the pool's end", () => {
-    process.env["URING_GUARD"] = "1";
     using ring = new RawRing({ entries: 2 });
     using folder = new TempFolder();
     folder.write("data", pattern(10_000));
@@ -307,7 +307,6 @@ describe("URING_GUARD=1", () => {
   });
 
   test("changes nothing else: registered reads, O_DIRECT sizes, transfer", async () => {
-    process.env["URING_GUARD"] = "1";
     await using ring = new Ring();
     using folder = new TempFolder();
     folder.write("data", pattern(4096));
