@@ -105,6 +105,9 @@ export const CONTROL = {
   ERROR: 13,
   ENTERS: 14,
   OVERFLOWS: 15,
+  GENERATIONS_LO: 16,
+  GENERATIONS_HI: 17,
+  SLOTS: 18,
   WORDS: 64,
 } as const;
 

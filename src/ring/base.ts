@@ -95,6 +95,25 @@ export class RingBase {
   }
 
   /**
+   * Refuses what no probe tells of, and an older kernel may overlook: an op that came in the same release stands for it.
+   *
+   * @internal
+   */
+  protected needFor(op: keyof typeof IORING_OP, feature: string, since: string): void {
+    if (this.engine.closed) throw new RingClosedError(feature);
+    if (!this.probe().op(op).supported) throw new UnsupportedError(feature, `Linux ${since}`, kernelRelease());
+  }
+
+  /**
+   * Refuses to let the kernel choose a slot, where it can't.
+   *
+   * @internal
+   */
+  protected needAlloc(slot: FileSlot | undefined): void {
+    if (slot === "alloc") this.needFor("SOCKET", 'slot "alloc"', "5.19");
+  }
+
+  /**
    * Stages one operation, with everything that its options ask for, and gives its promise.
    *
    * `encode` writes the SQE; it has been given only what was checked, and must not throw.
@@ -252,7 +271,7 @@ function checkSqeFlags(flags: number): void {
   throw new TypeError(
     (flags & IOSQE.CQE_SKIP_SUCCESS) !== 0
       ? "CQE_SKIP_SUCCESS leaves a promise without its completion: use it with RawRing"
-      : "BUFFER_SELECT chooses a buffer of a group: this operation has its own",
+      : "BUFFER_SELECT chooses a buffer of a group: this operation has its own, or takes none; use readSelect() or recvSelect()",
   );
 }
 

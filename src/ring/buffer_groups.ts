@@ -5,22 +5,45 @@
  */
 
 import { IORING_REGISTER, IOU_PBUF_RING } from "../abi/constants.ts";
-import type { BufferRing } from "../memory/buffer_ring.ts";
+import type { BufferGroup, BufferRing } from "../memory/buffer_ring.ts";
+import { shown } from "./arguments.ts";
 import type { Engine } from "./engine.ts";
-import { RingClosedError, UnsupportedError, UringError } from "./errors.ts";
+import { type ErrorContext, RingClosedError, UnsupportedError, UringError } from "./errors.ts";
 import { kernelRelease } from "./probe.ts";
+import { registerError } from "./register_call.ts";
 
 const EEXIST = -17;
 const EINVAL = -22;
 const ENOMEM = -12;
+const ENOBUFS = -105;
 
 /** The buffer groups of one ring. */
 export class BufferGroups {
   readonly #engine: Engine;
   readonly #groups = new Map<number, BufferRing>();
+  /** Groups that operations made: nothing is registered for them. */
+  readonly #provided = new WeakSet<BufferGroup>();
 
   constructor(engine: Engine) {
     this.#engine = engine;
+  }
+
+  /** Refuses what is no open group of this ring's: the kernel knows a number alone, which each ring may have. */
+  check(buffers: BufferGroup): void {
+    if (typeof buffers?.whenProvided !== "function") {
+      throw new TypeError(`buffers must be a BufferRing, not ${shown(buffers)}`);
+    }
+    if (buffers.closed) throw new TypeError("buffers is closed: make another BufferRing");
+    if (this.#groups.get(buffers.group) !== buffers && !this.#provided.has(buffers)) {
+      throw new TypeError(
+        `buffers is group ${buffers.group} of another ring: make a BufferRing with { ring } for each ring that uses one`,
+      );
+    }
+  }
+
+  /** Makes a group known that operations made. */
+  adopt(buffers: BufferGroup): void {
+    this.#provided.add(buffers);
   }
 
   /** Registers places for buffers; gives the group's number. */
@@ -73,10 +96,21 @@ export class BufferGroups {
   }
 }
 
+/** For an operation's `failed`: a group that was closed under it is not exhausted. */
+export function closedMeanwhile(
+  op: string,
+  context: ErrorContext,
+  buffers: BufferGroup,
+): (errno: number) => UringError | undefined {
+  const detail = `buffer group ${buffers.group} was closed meanwhile: close it when nothing chooses from it any more`;
+  return (errno) => errno === ENOBUFS && buffers.closed ? new UringError(errno, op, { ...context, detail }) : undefined;
+}
+
 function refusal(errno: number, group: number, flags: number): Error {
   if (errno === EINVAL && (flags & IOU_PBUF_RING.INC) !== 0) {
     return new UnsupportedError("incremental consumption of buffers", "Linux 6.12", kernelRelease());
   }
+  if (errno === EINVAL) return registerError(errno, "PBUF_RING");
   const detail = errno === EEXIST
     ? `group ${group} is registered already: give another number, or none`
     : errno === ENOMEM

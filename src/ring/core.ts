@@ -9,9 +9,11 @@ import { IORING_FEAT, IORING_REGISTER, IORING_SETUP } from "../abi/constants.ts"
 import { kernelRelease } from "../../ffi/host.ts";
 import { load } from "../../ffi/load.ts";
 import { CONTROL, type Native, SETUP, STATE, TURN } from "../../ffi/native.ts";
+import { powerOfTwo } from "../memory/power_of_two.ts";
 import { checkMilliseconds } from "./arguments.ts";
 import { UnsupportedError, UringError } from "./errors.ts";
 import { checkCqEntries, checkEntries, type RingOptions, toRequest } from "./options.ts";
+import { ringClosed, ringKept, ringOpened } from "./open_rings.ts";
 import { needRegister } from "./register_call.ts";
 import { extraError, resizeError, setupError } from "./setup_errors.ts";
 
@@ -59,11 +61,15 @@ export class Core {
   /** Staged SQEs. */
   count = 0;
   closed = false;
+  /** Milliseconds that closing waits for what can't be cancelled. */
+  readonly closeTimeout: number;
   /** SQEs that the kernel has taken, and turns made. */
   submitted = 0;
   turns = 0;
   /** Nanoseconds of CLOCK_MONOTONIC at the beginning of `performance.now()`, or some microseconds later. */
   readonly #clockOffset: number;
+  /** Held: the core keeps its address. */
+  #generations: Int32Array | undefined;
   /** Waits go by another clock than that: one that was registered. */
   #ownClock = false;
 
@@ -75,6 +81,7 @@ export class Core {
    */
   constructor(options: RingOptions) {
     const request = toRequest(options);
+    this.closeTimeout = options.closeTimeout ?? DEFAULT_CLOSE_TIMEOUT_MS;
     const native = load();
     const setup = new Uint32Array(new ArrayBuffer(SETUP.WORDS * 4));
     setup[SETUP.ENTRIES] = request.entries;
@@ -109,6 +116,7 @@ export class Core {
       native.close(handle, 0);
       throw new UringError(adopted, "io_uring_setup", { detail: "the end of this thread can't be watched" });
     }
+    ringOpened(native, handle);
   }
 
   /** Bytes for the control block, SQEs, CQEs: one buffer, and never handed out. */
@@ -124,6 +132,23 @@ export class Core {
     this.sqes = new Int32Array(memory, sqesAt, sqeCount);
     this.cqes = new Int32Array(memory, sqesAt + sqeCount * 4, this.cqEntries * this.cqeWords);
     this.native.attach(this.handle, new Uint8Array(memory));
+  }
+
+  /**
+   * Says which operations there may be: those of the first `count` slots, each known to the kernel by its generation and
+   * its slot. A drain names them one by one where the kernel can't cancel all at once (before 5.19).
+   *
+   * @param generations one a slot; at least 1 KiB, which no garbage collection moves
+   */
+  nameSlots(generations: Int32Array, count: number): void {
+    const { control } = this;
+    if (generations !== this.#generations) {
+      this.#generations = generations;
+      const address = this.native.address(generations);
+      control[CONTROL.GENERATIONS_LO] = address % 2 ** 32;
+      control[CONTROL.GENERATIONS_HI] = Math.floor(address / 2 ** 32);
+    }
+    control[CONTROL.SLOTS] = count;
   }
 
   /** With SQE_MIXED one place stays free: the last of the ring may have to be filled. */
@@ -167,17 +192,12 @@ export class Core {
    * @throws {UringError} EBUSY while something waits in the queues, and when the kernel refuses
    */
   resize(entries: number, cqEntries?: number): void {
-    checkEntries(entries);
-    if (cqEntries !== undefined) checkCqEntries(cqEntries, entries);
-    if ((this.setupFlags & IORING_SETUP.DEFER_TASKRUN) === 0) {
-      throw new TypeError("resize() needs a ring with deferTaskrun: open it without sqpoll, iopoll and coopTaskrun");
-    }
+    this.checkResize(entries, cqEntries);
     if (entries < this.count) {
       throw new RangeError(
         `entries (${entries}) must not be less than the ${this.count} that are staged: submit first`,
       );
     }
-    needRegister("RESIZE_RINGS");
     const sqSize = powerOfTwo(entries);
     const cqSize = cqEntries === undefined ? sqSize * 2 : powerOfTwo(cqEntries);
     // Before the rings move: afterwards nothing may fail.
@@ -197,6 +217,16 @@ export class Core {
     this.control.set(control);
     this.sqes.set(sqes.subarray(0, this.count * this.sqeWords));
     if (!this.disabled) this.limit = this.#fullLimit();
+  }
+
+  /** Refuses what no {@linkcode resize} of this ring can be, whatever is in its queues. */
+  checkResize(entries: number, cqEntries?: number): void {
+    checkEntries(entries);
+    if (cqEntries !== undefined) checkCqEntries(cqEntries, entries);
+    if ((this.setupFlags & IORING_SETUP.DEFER_TASKRUN) === 0) {
+      throw new TypeError("resize() needs a ring with deferTaskrun: open it without sqpoll, iopoll and coopTaskrun");
+    }
+    needRegister("RESIZE_RINGS");
   }
 
   /**
@@ -323,18 +353,24 @@ export class Core {
   /** Cancels, drains, closes. False when that took longer than `limitMs`: then the ring stays, on purpose. */
   close(limitMs: number): boolean {
     if (this.closed) return true;
-    if (this.native.close(this.handle, limitMs) < 0) {
+    this.closed = true;
+    // For the core 0 is no limit.
+    if (this.native.close(this.handle, Math.min(Math.max(Math.ceil(limitMs), 1), MAX_CLOSE_MS)) < 0) {
       leaked.push(this);
-      this.closed = true;
+      ringKept();
       return false;
     }
-    this.closed = true;
+    ringClosed(this.handle);
     return true;
   }
 }
 
 /** Rings that could not be drained: their memory stays for as long as the process. */
 const leaked: Core[] = [];
+
+const DEFAULT_CLOSE_TIMEOUT_MS = 5000;
+/** As the core takes it. */
+const MAX_CLOSE_MS = 0xffffffff;
 
 const EBADFD = -77;
 
@@ -353,8 +389,4 @@ export function checkLimits(features: number, { timeout, deadline, minWait }: Wa
     throw new RangeError(`minWait must be at most 4294967.295 milliseconds, not ${minWait}`);
   }
   if ((features & IORING_FEAT.MIN_TIMEOUT) === 0) throw new UnsupportedError("minWait", "Linux 6.12", kernelRelease());
-}
-
-function powerOfTwo(count: number): number {
-  return 2 ** Math.ceil(Math.log2(count));
 }

@@ -15,6 +15,7 @@ import type { Home } from "../memory/address.ts";
 import { giveScratch, type Scratch } from "../memory/scratch.ts";
 import { type Core, STATE, TURN, type WaitLimits } from "./core.ts";
 import { AbortError, RingClosedError, UringError } from "./errors.ts";
+import { keepForGood, keptError, warnOfKept } from "./kept.ts";
 import type { RingOptions } from "./options.ts";
 import { openCore } from "./open_core.ts";
 
@@ -63,6 +64,7 @@ const now = performance.now.bind(performance);
 
 const ECANCELED = -125;
 const EINTR = -4;
+const EINVAL = -22;
 const EMFILE = -24;
 const ERESTARTSYS = -512;
 const ERESTART_RESTARTBLOCK = -516;
@@ -114,6 +116,8 @@ export class Engine {
   #windowStart = -1;
   #closing: Promise<void> | undefined;
   #finished = false;
+  /** Why it could not be closed: what is in flight is kept. */
+  #kept: UringError | undefined;
   #fatal: UringError | undefined;
   /** While link() builds a chain: the flag that goes on each of its SQEs; else 0. */
   #chainFlag = 0;
@@ -123,6 +127,8 @@ export class Engine {
   readonly #derived: Promise<unknown>[] = [];
   /** Cancellations that wait for a chain to be complete: staged now, they would become part of it. */
   readonly #cancelsWaiting: (() => void)[] = [];
+  /** Operations that are cancelled until they end. */
+  readonly #insisting: Set<bigint> = new Set();
   /** Whether an operation with IO_DRAIN was ever staged: what comes after one waits, cancellations too. */
   #drains = false;
   /** CQEs of 16 and of 32 bytes, which take two places. */
@@ -153,6 +159,17 @@ export class Engine {
     this.core = openCore(options, (slot) => this.#extras[slot]);
     this.cqe = this.core.cqes;
     this.#mixedCqes = (this.core.setupFlags & IORING_SETUP.CQE_MIXED) !== 0;
+    // Before 5.18, which brought SUBMIT_ALL, to register an eventfd blocks until nothing is in flight, perhaps for ever:
+    // the waker starts while nothing is.
+    if ((this.core.setupFlags & IORING_SETUP.SUBMIT_ALL) === 0) this.#startWakerEarly();
+  }
+
+  #startWakerEarly(): void {
+    if (!this.#startWaker()) {
+      this.core.close(0);
+      throw this.#fatal!;
+    }
+    this.#keepAlive(false);
   }
 
   get closed(): boolean {
@@ -275,6 +292,7 @@ export class Engine {
     this.#scratches.push(null);
     this.#extras.push(null);
     this.#ops.push("");
+    this.core.nameSlots(this.#generations, this.#slots);
     return slot;
   }
 
@@ -345,6 +363,7 @@ export class Engine {
       const slot = core.sqes[core.count * core.sqeWords + USER_DATA]!;
       this.#promises[slot]?.catch(ignore);
       this.#settle(slot, ECANCELED);
+      this.completed--; // the kernel never had it
     }
     this.#chainSize = 0;
   }
@@ -476,7 +495,7 @@ export class Engine {
     if (this.#scheduled || this.#finished || this.#fatal !== undefined) return;
     if (this.inFlight === 0 && this.#listener === undefined) {
       this.#keepAlive(false);
-      if (this.#forgotten) void this.close();
+      if (this.#forgotten) this.close().catch(warnOfKept);
       return;
     }
     if (this.#armed) return;
@@ -751,25 +770,40 @@ export class Engine {
 
   /** Cancels a pending operation; what comes of it shows in that operation. */
   cancelSlot(slot: number): void {
-    this.#insist(slot, this.userData(slot), FIRST_CANCEL_MS);
+    this.insist(this.userData(slot));
   }
 
-  /** Cancels an operation, which was told already, until it ends; nothing, when it has. */
+  /** Cancels an operation, which may have been told already, until it ends; nothing, when it has. */
   insist(userData: bigint): void {
-    this.#insist(Number(userData & 0xffffffffn), userData, FIRST_CANCEL_MS);
+    if (this.#insisting.has(userData)) return;
+    this.#insisting.add(userData);
+    this.#insist(userData, FIRST_CANCEL_MS);
+  }
+
+  /** As {@linkcode insist}, for those that do not end within the moment. */
+  insistOnAll(targets: readonly bigint[]): void {
+    const left = targets.filter((userData) => this.#isPending(userData));
+    if (left.length === 0) return;
+    setTimeout(() => left.forEach((userData) => this.insist(userData)), FIRST_CANCEL_MS).unref();
+  }
+
+  #isPending(userData: bigint): boolean {
+    if (this.#finished || this.#fatal !== undefined) return false;
+    return this.userData(Number(userData & 0xffffffffn)) === userData;
   }
 
   /**
    * The kernel can miss: a worker thread that is told to stop (EALREADY) may just then leave the operation to a poll,
    * where it goes on; what waits in a chain for its start is not found at all (ENOENT). So it is told until it ends.
    */
-  #insist(slot: number, userData: bigint, waitMs: number): void {
-    if (this.#finished || this.#fatal !== undefined || this.userData(slot) !== userData) return;
+  #insist(userData: bigint, waitMs: number): void {
+    const done = () => void this.#insisting.delete(userData);
+    if (!this.#isPending(userData)) return done();
     const missed = () => {
-      if (this.userData(slot) !== userData) return;
-      setTimeout(() => this.#insist(slot, userData, Math.min(2 * waitMs, LAST_CANCEL_MS)), waitMs).unref();
+      if (!this.#isPending(userData)) return done();
+      setTimeout(() => this.#insist(userData, Math.min(2 * waitMs, LAST_CANCEL_MS)), waitMs).unref();
     };
-    if (!this.#drains) return this.#stageCancel(userData, 0, ignore, missed);
+    if (!this.#drains) return this.#stageCancel(userData, 0, done, missed);
     this.#cancelNow(userData, 0);
     missed();
   }
@@ -782,6 +816,10 @@ export class Engine {
       this.#cancelNow(0n, flags);
       return;
     }
+    this.#stageCancelOfAll(flags);
+  }
+
+  #stageCancelOfAll(flags: number): void {
     this.#stageCancel(0n, flags, ignore, (error) => {
       // Before 5.19 the kernel can't be asked for all at once.
       if ((error as UringError).code !== "EINVAL") return;
@@ -805,7 +843,11 @@ export class Engine {
     arg.setBigUint64(0, userData, true);
     arg.setInt32(8, -1, true);
     arg.setUint32(12, flags, true);
-    core.register(IORING_REGISTER.SYNC_CANCEL, arg, 1);
+    if (core.register(IORING_REGISTER.SYNC_CANCEL, arg, 1) === EINVAL) {
+      // Before 6.0 there is no such call.
+      if (flags === 0) this.#stageCancel(userData, 0, ignore, ignore);
+      else this.#stageCancelOfAll(flags);
+    }
     if (!this.#scheduled) this.#schedule();
   }
 
@@ -835,30 +877,34 @@ export class Engine {
 
   async #close(): Promise<void> {
     if (this.#finished) return;
-    if (this.inFlight > 0 && this.#fatal === undefined) {
-      await new Promise<void>((resolve) => {
-        this.#drained = resolve;
-        const cancel = () => {
-          if (this.inFlight > 0) this.#cancelEverything();
-        };
-        cancel();
-        // What was between two states when the cancellation came is found by the next one.
-        const again = setInterval(cancel, 100);
-        this.#drained = () => {
-          clearInterval(again);
-          this.#drained = undefined;
-          resolve();
-        };
-      });
-    }
+    if (this.inFlight > 0 && this.#fatal === undefined) await this.#drain();
     this.#end();
+  }
+
+  /** Resolves when nothing is in flight, or nothing has ended for too long. */
+  #drain(): Promise<void> {
+    return new Promise<void>((resolve) => {
+      const ending = new Ending(this.core.closeTimeout);
+      const look = () => {
+        const todo = ending.look(this.inFlight);
+        if (todo === "cancel") this.#cancelEverything();
+        else if (todo === "give up") this.#drained?.();
+      };
+      const again = setInterval(look, Math.min(CANCEL_AGAIN_MS, this.core.closeTimeout));
+      this.#drained = () => {
+        clearInterval(again);
+        this.#drained = undefined;
+        resolve();
+      };
+      this.#cancelEverything();
+    });
   }
 
   /** Nobody can ask for anything more: closes once what is pending has completed. */
   forget(): void {
     if (this.closed) return;
     warnOfDropped();
-    if (this.inFlight === 0) void this.close();
+    if (this.inFlight === 0) this.close().catch(warnOfKept);
     else this.#forgotten = true;
   }
 
@@ -868,33 +914,60 @@ export class Engine {
     if (this.building) throw new TypeError("close() inside link(): the chain is not complete yet");
     if (this.#walking) throw new TypeError("a callback of the ring can't wait for its end: call close() instead");
     this.#closing ??= resolved;
-    if (this.#fatal === undefined) {
-      const deadline = now() + SYNC_CLOSE_LIMIT_MS;
-      while (this.inFlight > 0 && now() < deadline && this.#fatal === undefined) {
-        this.#cancelEverything();
-        this.#turn(TURN.GET_EVENTS, 1, 100);
-      }
+    const ending = new Ending(this.core.closeTimeout);
+    if (this.inFlight > 0 && this.#fatal === undefined) this.#cancelEverything();
+    while (this.inFlight > 0 && this.#fatal === undefined) {
+      this.#turn(TURN.GET_EVENTS, 1, Math.min(CANCEL_AGAIN_MS, this.core.closeTimeout));
+      const todo = ending.look(this.inFlight);
+      if (todo === "cancel") this.#cancelEverything();
+      else if (todo === "give up") break;
     }
     this.#drained?.();
     this.#end();
   }
 
+  /** @throws {UringError} EBUSY: what is in flight could not be ended */
   #end(): void {
-    if (this.#finished) return;
-    this.#finished = true;
-    this.#keepAlive(false);
-    if (!this.core.close(SYNC_CLOSE_LIMIT_MS)) {
-      warn(
-        `${this.inFlight} operations could not be ended; their ring and their memory are kept on purpose`,
-        "URING_LEAK",
-      );
-      kept.push(this);
-    } else {
+    if (!this.#finished) {
+      this.#finished = true;
+      this.#keepAlive(false);
+      this.#release();
+      for (let slot = 0; slot < this.#slots; slot++) {
+        const reject = this.#rejects[slot];
+        if (reject === undefined) continue;
+        const why = this.#kept === undefined
+          ? "its ring was closed"
+          : "its ring was closed, but the kernel may still use its memory, which must not be used for anything else";
+        reject(new AbortError(`${this.#ops[slot]} was given up: ${why}`));
+      }
+    }
+    if (this.#kept !== undefined) throw this.#kept;
+  }
+
+  /** Unmaps and closes; what can't be ended stays as it is, with all that the kernel may use. */
+  #release(): void {
+    if (this.core.close(LAST_LOOK_MS)) {
       this.holds.clear();
+      return;
     }
+    keepForGood(this);
+    this.#kept = keptError(this.core.closeTimeout, this.#pendingInWords());
+    if (this.#closing !== resolved) return;
+    this.#closing = Promise.reject(this.#kept);
+    this.#closing.catch(ignore);
+  }
+
+  #pendingInWords(): string[] {
+    const words: string[] = [];
     for (let slot = 0; slot < this.#slots; slot++) {
-      this.#rejects[slot]?.(new AbortError(`${this.#ops[slot]} was given up: its ring was closed`));
+      const op = this.#ops[slot]!;
+      if (this.#rejects[slot] === undefined || op === TAG || op === "async_cancel" || op === "link_timeout") continue;
+      const fd = this.#fds[slot]!;
+      const path = this.#extras[slot]?.path;
+      const what = path !== undefined ? ` '${path}'` : fd === NO_FD || fd === AT.FDCWD ? "" : ` fd=${fd}`;
+      words.push(`${op}${what}`);
     }
+    return words;
   }
 }
 
@@ -906,11 +979,40 @@ const LAST_CANCEL_MS = 100;
 const DISTANT_MS = 1e12;
 const LEAST_WAIT_MS = 0.001;
 
-/** How long a close that blocks waits for what can't be cancelled. */
-const SYNC_CLOSE_LIMIT_MS = 5000;
+/** Between the attempts to cancel everything, while closing and nothing ends. */
+const CANCEL_AGAIN_MS = 100;
+/** For what came in while nobody looked. */
+const LAST_LOOK_MS = 1;
 
-/** Engines whose operations could not be ended: the kernel may still write into what they hold. */
-const kept: Engine[] = [];
+/** Watches how what is in flight becomes less. */
+class Ending {
+  readonly #timeoutMs: number;
+  #fewest = Infinity;
+  #changed: number;
+  #cancelled: number;
+
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
+    this.#changed = this.#cancelled = now();
+  }
+
+  /**
+   * Cancelling again finds what was between two states. With ten thousands in flight, which the kernel looks through for
+   * each, it takes a second: so never while some still end.
+   */
+  look(inFlight: number): "wait" | "cancel" | "give up" {
+    const time = now();
+    if (inFlight < this.#fewest) {
+      this.#fewest = inFlight;
+      this.#changed = time;
+      return "wait";
+    }
+    if (time - this.#changed >= this.#timeoutMs) return "give up";
+    if (time - Math.max(this.#changed, this.#cancelled) < CANCEL_AGAIN_MS) return "wait";
+    this.#cancelled = time;
+    return "cancel";
+  }
+}
 
 let warned = false;
 

@@ -71,7 +71,7 @@ export class FileTable {
    * @param options its size, and the range to allocate from
    * @throws {TypeError} {RangeError} for options that can't be
    * @throws {UringError} EBUSY: the ring has a table already; EMFILE: more slots than `ulimit -n`
-   * @throws {UnsupportedError} before Linux 5.19
+   * @throws {UnsupportedError} before Linux 5.13; with `alloc`, before 6.0
    */
   constructor(ring: FileRegistrar, options: FileTableOptions) {
     if (typeof ring?.files?.open !== "function") throw new TypeError(`ring must be a Ring, not ${shown(ring)}`);
@@ -84,7 +84,13 @@ export class FileTable {
     this.size = size;
     this.#files = ring.files;
     this.#files.open(size);
-    if (alloc !== undefined) this.allocRange(...alloc);
+    if (alloc === undefined) return;
+    try {
+      this.allocRange(...alloc);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** Whether it is closed, or its ring is. */

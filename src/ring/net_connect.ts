@@ -195,6 +195,7 @@ export class SocketOps extends TimeOps {
     const { acceptFlags = 0, slot, dontWait, pollFirst } = o ?? {};
     checkFlags(acceptFlags, "acceptFlags");
     const index = slot === undefined ? undefined : toFileIndex(slot);
+    this.needAlloc(slot);
     const flags = cloexec(acceptFlags, index);
     const ioprio = (dontWait ? IORING_ACCEPT.DONTWAIT : 0) | (pollFirst ? IORING_ACCEPT.POLL_FIRST : 0);
     // The feature of the same release; nothing tells of the flags themselves.

@@ -12,7 +12,7 @@ import { encodeAddress, type SocketAddress } from "../memory/sockaddr.ts";
 import { checkFd, checkFlags, lengthOf } from "./arguments.ts";
 import { bytesAddress, type OpOptions } from "./base.ts";
 import type { Extra } from "./engine.ts";
-import { RingClosedError, UnsupportedError } from "./errors.ts";
+import { UnsupportedError } from "./errors.ts";
 import { SocketOps } from "./net_connect.ts";
 import { kernelRelease } from "./probe.ts";
 import { namingAddress } from "./socket_address.ts";
@@ -191,15 +191,5 @@ export class SendOps extends SocketOps {
     const known = this.probe().registers >= 0;
     if (errno !== EINVAL || known) return undefined;
     return new UnsupportedError("IORING_SEND_VECTORIZED", "Linux 6.17", kernelRelease());
-  }
-
-  /**
-   * Refuses what the kernel lacks, where only an op that came with it, or before it, can be asked for.
-   *
-   * @internal
-   */
-  protected needFor(op: string, feature: string, since: string): void {
-    if (this.engine.closed) throw new RingClosedError(feature);
-    if (!this.probe().op(op).supported) throw new UnsupportedError(feature, `Linux ${since}`, kernelRelease());
   }
 }

@@ -71,8 +71,8 @@ export class ZeroCopyOps extends MessageOps {
    *
    * The promise resolves when the kernel has let go of the buffer, which is only then free for other use: for a stream,
    * when the peer has acknowledged all of it; `onSent` tells earlier how much was taken. No time limit or signal hastens
-   * that, and the ring's `close()` waits for it, too. Where a peer takes nothing, reset the connection: `SO.LINGER` with
-   * `Int32Array.of(1, 0)`, then `closeFd()`.
+   * that, and the ring's `close()` waits for it, too, for as long as `closeTimeout`. Where a peer takes nothing, reset the
+   * connection: `SO.LINGER` with `Int32Array.of(1, 0)`, then `closeFd()`.
    *
    * @param fd a socket
    * @param buffer what to send. Several buffers are sent as one (6.17)

@@ -92,6 +92,7 @@ export class FileOps extends RwOps {
     o: OpOptions,
   ): Promise<number> {
     const index = toFileIndex(slot);
+    this.needAlloc(slot);
     const scratch = scratchPath(path, "path");
     const extra = { path: pathText(path), decode: slotTaken(slot) };
     return this.start({ op: "openat", fd: dirfd, scratch, extra }, o, (words, at) => {
@@ -115,6 +116,7 @@ export class FileOps extends RwOps {
     checkInteger(mode, "how.mode", 0, MAX_MODE);
     const slot = o?.slot;
     const index = slot === undefined ? undefined : toFileIndex(slot);
+    this.needAlloc(slot);
     const scratch = scratchPath(path, "path", false, OPEN_HOW_SIZE);
     const { view, address } = scratch;
     const cloexec = BigInt(O.CLOEXEC);
@@ -266,6 +268,7 @@ export class FileOps extends RwOps {
   unlinkat(dirfd: number, path: Path, flags: number = 0, o?: OpOptions): Promise<number> {
     checkFd(dirfd, "dirfd");
     checkU32(flags, "flags");
+    this.need("UNLINKAT", "5.11");
     const scratch = scratchPath(path, "path");
     return this.start(
       { op: "unlinkat", fd: dirfd, worker: true, scratch, extra: { path: pathText(path) } },
@@ -296,6 +299,7 @@ export class FileOps extends RwOps {
     if ((flags & RENAME.NOREPLACE) !== 0 && (flags & RENAME.EXCHANGE) !== 0) {
       throw new TypeError("flags: NOREPLACE and EXCHANGE exclude each other");
     }
+    this.need("RENAMEAT", "5.11");
     const [from, to] = twoPaths(oldpath, "oldpath", newpath, "newpath");
     const extra = { path: pathText(oldpath), dest: pathText(newpath), scratches: [to] };
     return this.start({ op: "renameat", fd: olddirfd, worker: true, scratch: from, extra }, o, (words, at) => {
@@ -312,6 +316,7 @@ export class FileOps extends RwOps {
   mkdirat(dirfd: number, path: Path, mode: number = 0o777, o?: OpOptions): Promise<number> {
     checkFd(dirfd, "dirfd");
     checkInteger(mode, "mode", 0, MAX_MODE);
+    this.need("MKDIRAT", "5.15");
     const scratch = scratchPath(path, "path");
     return this.start(
       { op: "mkdirat", fd: dirfd, worker: true, scratch, extra: { path: pathText(path) } },
@@ -331,6 +336,7 @@ export class FileOps extends RwOps {
    */
   symlinkat(target: Path, newdirfd: number, linkpath: Path, o?: OpOptions): Promise<number> {
     checkFd(newdirfd, "newdirfd");
+    this.need("SYMLINKAT", "5.15");
     const [from, to] = twoPaths(target, "target", linkpath, "linkpath");
     const extra = { path: pathText(target), dest: pathText(linkpath), scratches: [to] };
     return this.start({ op: "symlinkat", fd: newdirfd, worker: true, scratch: from, extra }, o, (words, at) => {
@@ -355,6 +361,7 @@ export class FileOps extends RwOps {
     checkFd(olddirfd, "olddirfd");
     checkFd(newdirfd, "newdirfd");
     checkU32(flags, "flags");
+    this.need("LINKAT", "5.15");
     const [from, to] = twoPaths(oldpath, "oldpath", newpath, "newpath", (flags & AT.EMPTY_PATH) !== 0);
     const extra = { path: pathText(oldpath), dest: pathText(newpath), scratches: [to] };
     return this.start({ op: "linkat", fd: olddirfd, worker: true, scratch: from, extra }, o, (words, at) => {

@@ -64,8 +64,9 @@ export class NopOps extends RingBase {
    * @throws {TypeError} on a ring whose SQEs have 64 bytes
    */
   nop128(o: NopOptions = {}): Promise<number> {
-    this.need("NOP128", "6.19");
-    if (this.engine.core.sqeWords !== 32) {
+    const isWide = this.engine.core.sqeWords === 32;
+    this.need("NOP128", isWide ? "6.19" : "6.19, and SQEs of 128 bytes: a ring with { sqe128: true }");
+    if (!isWide) {
       throw new TypeError("nop128 takes an SQE of 128 bytes: open the ring with { sqe128: true }");
     }
     return this.#nopWith("nop128", o, prepNop128);

@@ -15,6 +15,7 @@ import {
   prepWritevFixed,
 } from "../abi/encode.ts";
 import { type Bytes, type Home, homeOf } from "../memory/address.ts";
+import { IOVEC_SIZE, MAX_IOVECS, writeIovec } from "../memory/msghdr.ts";
 import { BufferPool } from "../memory/pool.ts";
 import { giveScratch, type Scratch, takeScratch } from "../memory/scratch.ts";
 import { checkFd, checkFlags, checkInteger, lengthOf, type Offset, shown, toOffset } from "./arguments.ts";
@@ -36,10 +37,6 @@ export interface FixedOptions extends RwOptions {
   /** Index of the registered buffer. Default: found from the BufferPool that the buffer belongs to. */
   readonly bufIndex?: number;
 }
-
-/** The most iovecs that one call takes (UIO_MAXIOV). */
-const MAX_IOVECS = 1024;
-const IOVEC_SIZE = 16;
 
 function bufferOf(bytes: Bytes): ArrayBufferLike {
   return ArrayBuffer.isView(bytes) ? bytes.buffer : bytes;
@@ -170,7 +167,8 @@ export class RwOps extends NopOps {
     const index = o?.bufIndex === undefined ? this.registrations.indexOf(home, address) : checkIndex(o.bufIndex);
     if (o !== undefined) {
       const finish = rwFinisher(o);
-      return this.start({ op: "read_fixed", fd, home }, o, (words, at) => {
+      const failed = this.registrations.faultOf("read_fixed", { fd, fixedFile: o.fixedFile }, index, address, length);
+      return this.start({ op: "read_fixed", fd, home, extra: { failed } }, o, (words, at) => {
         prepReadFixed(words, at, fd, address, length, from, index);
         finish(words, at);
       });
@@ -193,7 +191,8 @@ export class RwOps extends NopOps {
     const index = o?.bufIndex === undefined ? this.registrations.indexOf(home, address) : checkIndex(o.bufIndex);
     if (o !== undefined) {
       const finish = rwFinisher(o);
-      return this.start({ op: "write_fixed", fd, home }, o, (words, at) => {
+      const failed = this.registrations.faultOf("write_fixed", { fd, fixedFile: o.fixedFile }, index, address, length);
+      return this.start({ op: "write_fixed", fd, home, extra: { failed } }, o, (words, at) => {
         prepWriteFixed(words, at, fd, address, length, from, index);
         finish(words, at);
       });
@@ -332,8 +331,7 @@ function iovecs(buffers: readonly Bytes[]): Iovecs {
   }
   const scratch = takeScratch(count * IOVEC_SIZE);
   for (let i = 0; i < count; i++) {
-    scratch.view.setBigUint64(i * IOVEC_SIZE, BigInt(bytesAddress(homes[i]!, buffers[i]!)), true);
-    scratch.view.setBigUint64(i * IOVEC_SIZE + 8, BigInt(lengths[i]!), true);
+    writeIovec(scratch.view, i * IOVEC_SIZE, bytesAddress(homes[i]!, buffers[i]!), lengths[i]!);
   }
   return { scratch, homes, count };
 }

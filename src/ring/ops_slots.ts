@@ -53,6 +53,7 @@ export class SlotOps extends NetOps {
   filesUpdate(fds: readonly number[] | Int32Array, first: FileSlot, o?: OpOptions): Promise<number | number[]> {
     const { list, home } = copyOf(fds);
     const offset = toFileIndex(first, "first");
+    if (first === "alloc") this.needFor("SEND_ZC", 'filesUpdate() with "alloc"', "6.0");
     if (first !== "alloc") checkInteger(first, "first", 0, MAX_DESCRIPTOR);
     // The kernel puts the slots that it chose in the descriptors' place.
     const decode = (count: number) => first === "alloc" ? Array.from(list.subarray(0, count)) : count;

@@ -12,6 +12,7 @@ import {
   IORING_SETUP,
   IORING_TIMEOUT,
   IOSQE,
+  SOCK,
 } from "../abi/constants.ts";
 import {
   prepMultishotAccept,
@@ -27,7 +28,8 @@ import {
   sqeSetBufGroup,
 } from "../abi/encode.ts";
 import { type BorrowedBuffer, type BufferGroup, BufferRing } from "../memory/buffer_ring.ts";
-import { type Scratch, takeScratch } from "../memory/scratch.ts";
+import { MSGHDR_SIZE, writeMsghdr } from "../memory/msghdr.ts";
+import { takeScratch } from "../memory/scratch.ts";
 import {
   checkFd,
   checkFlags,
@@ -39,7 +41,7 @@ import {
   toOffset,
 } from "./arguments.ts";
 import { type OpOptions, writeTimespec } from "./base.ts";
-import { BufferGroups } from "./buffer_groups.ts";
+import { BufferGroups, closedMeanwhile } from "./buffer_groups.ts";
 import type { Extra } from "./engine.ts";
 import { UnsupportedError } from "./errors.ts";
 import { Multishot, type MultishotOptions, type Shots } from "./multishot.ts";
@@ -117,16 +119,11 @@ export interface SelectOptions extends OpOptions {
   readonly pollFirst?: boolean;
 }
 
-/** struct msghdr: the lengths of name and control. */
-const MSGHDR_SIZE = 56;
-const MSG_NAMELEN = 8;
-const MSG_CONTROLLEN = 40;
 /** struct io_uring_recvmsg_out. */
 const RECVMSG_OUT_SIZE = 16;
 
 const ETIME = -62;
 const EINVAL = -22;
-const SOCK_CLOEXEC = 0o2000000;
 
 /** Operations that complete again and again, and those that choose their buffer from a group. */
 export class StreamOps extends SystemOps {
@@ -172,9 +169,10 @@ export class StreamOps extends SystemOps {
     if (slot !== undefined && slot !== "alloc") {
       throw new TypeError(`slot must be "alloc": each connection needs a slot of its own; not ${shown(slot)}`);
     }
+    this.needFor("SOCKET", "acceptMultishot()", "5.19");
     const start = (extra: Extra) =>
       this.start({ op: "accept", fd, extra }, o, (words, at) => {
-        if (slot === undefined) prepMultishotAccept(words, at, fd, 0, 0, flags | SOCK_CLOEXEC);
+        if (slot === undefined) prepMultishotAccept(words, at, fd, 0, 0, flags | SOCK.CLOEXEC);
         else prepMultishotAcceptDirect(words, at, fd, 0, 0, flags);
         if (o?.pollFirst) words[at]! |= IORING_ACCEPT.POLL_FIRST << 16;
       });
@@ -210,8 +208,9 @@ export class StreamOps extends SystemOps {
     o?: RecvMultishotOptions,
   ): Multishot<BorrowedBuffer> {
     checkFd(fd);
-    checkBuffers(buffers);
+    this.#groups.check(buffers);
     checkFlags(flags, "flags");
+    this.needFor("SEND_ZC", "recvMultishot()", "6.0");
     if (o?.bundle) this.#needBundles();
     const ioprio = (o?.pollFirst ? IORING_RECVSEND.POLL_FIRST : 0) | (o?.bundle ? IORING_RECVSEND.BUNDLE : 0);
     const start = (extra: Extra) =>
@@ -235,7 +234,7 @@ export class StreamOps extends SystemOps {
   readMultishot(fd: number, buffers: BufferGroup, o?: MultishotOptions<BorrowedBuffer>): Multishot<BorrowedBuffer> {
     this.need("READ_MULTISHOT", "6.7");
     checkFd(fd);
-    checkBuffers(buffers);
+    this.#groups.check(buffers);
     const start = (extra: Extra) =>
       this.start({ op: "read_multishot", fd, home: buffers.home, extra }, o, (words, at) => {
         prepReadMultishot(words, at, fd, 0, -1, buffers.group);
@@ -256,7 +255,7 @@ export class StreamOps extends SystemOps {
     o?: RecvmsgMultishotOptions,
   ): Multishot<ReceivedMessage> {
     checkFd(fd);
-    checkBuffers(buffers);
+    this.#groups.check(buffers);
     checkFlags(flags, "flags");
     const { nameLength = 28, controlLength = 0 } = o ?? {};
     checkInteger(nameLength, "nameLength", 0, 128);
@@ -265,8 +264,11 @@ export class StreamOps extends SystemOps {
     if (before >= buffers.size) {
       throw new RangeError(`buffers of ${buffers.size} bytes have no room: ${before} come before each message's own`);
     }
+    this.needFor("SEND_ZC", "recvmsgMultishot()", "6.0");
     const start = (extra: Extra) => {
-      const scratch = msghdr(nameLength, controlLength);
+      // Without memory of its own: name and control messages go into the chosen buffer.
+      const scratch = takeScratch(MSGHDR_SIZE);
+      writeMsghdr(scratch.view, 0, { nameLength, controlLength });
       return this.start({ op: "recvmsg", fd, home: buffers.home, scratch, extra }, o, (words, at) => {
         prepRecvmsgMultishot(words, at, fd, scratch.address, flags);
         if (o?.pollFirst) words[at]! |= IORING_RECVSEND.POLL_FIRST << 16;
@@ -316,7 +318,7 @@ export class StreamOps extends SystemOps {
       isEnd: (res) => res === 0,
       ...shots,
       start: (extra) => {
-        checkBuffers(buffers); // closed, perhaps, since the last time
+        this.#groups.check(buffers); // closed, perhaps, since the last time
         return shots.start(extra);
       },
       discard: (buffer) => buffer.release(),
@@ -351,7 +353,9 @@ export class StreamOps extends SystemOps {
       });
     };
     const isValue = (errno: number) => errno === ETIME;
-    return new Multishot(this.engine, { start, values: () => [++ticks], isValue }, o);
+    // The kernel ends it early where it finds no place in the completion queue.
+    const isEnd = () => count !== 0 && ticks >= count;
+    return new Multishot(this.engine, { start, values: () => [++ticks], isValue, isEnd }, o);
   }
 
   // Once, into a buffer that the kernel chooses
@@ -370,7 +374,7 @@ export class StreamOps extends SystemOps {
     o?: SelectOptions,
   ): Promise<BorrowedBuffer | undefined> {
     checkFd(fd);
-    checkBuffers(buffers);
+    this.#groups.check(buffers);
     checkFlags(flags, "flags");
     return this.#chosen(IORING_OP.RECV, "recv", fd, buffers, 0, flags, o);
   }
@@ -384,7 +388,7 @@ export class StreamOps extends SystemOps {
    */
   readSelect(fd: number, buffers: BufferGroup, offset?: Offset, o?: OpOptions): Promise<BorrowedBuffer | undefined> {
     checkFd(fd);
-    checkBuffers(buffers);
+    this.#groups.check(buffers);
     return this.#chosen(IORING_OP.READ, "read", fd, buffers, toOffset(offset), 0, o);
   }
 
@@ -406,6 +410,7 @@ export class StreamOps extends SystemOps {
         return res;
       },
       decode: (res) => buffers.take(res, flags)[0],
+      failed: closedMeanwhile(op, { fd, fixedFile: o?.fixedFile }, buffers),
     };
     return this.start({ op, fd, home: buffers.home, extra }, o, (words, at) => {
       prepRw(words, at, code, fd, 0, buffers.size, offset);
@@ -425,7 +430,7 @@ export class StreamOps extends SystemOps {
   sendBundle(fd: number, buffers: BufferRing, flags: number = 0, o?: OpOptions): Promise<number> {
     this.#needBundles();
     checkFd(fd);
-    checkBuffers(buffers);
+    this.#groups.check(buffers);
     checkFlags(flags, "flags");
     if (!(buffers instanceof BufferRing && buffers.manual)) {
       throw new TypeError("buffers must be a BufferRing made with { manual: true }");
@@ -436,6 +441,7 @@ export class StreamOps extends SystemOps {
         buffers.sent(res, flags);
         return res;
       },
+      failed: closedMeanwhile("send", { fd, fixedFile: o?.fixedFile }, buffers),
     };
     return this.start({ op: "send", fd, home: buffers.home, extra }, o, (words, at) => {
       prepSendBundle(words, at, fd, 0, flags);
@@ -480,6 +486,11 @@ export class StreamOps extends SystemOps {
   }
 
   /** @internal */
+  protected adoptGroup(buffers: BufferGroup): void {
+    this.#groups.adopt(buffers);
+  }
+
+  /** @internal */
   bufferRingHead(group: number): number {
     return this.#groups.head(group);
   }
@@ -487,26 +498,10 @@ export class StreamOps extends SystemOps {
 
 function ignore(): void {}
 
-function checkBuffers(buffers: BufferGroup): void {
-  if (typeof buffers?.whenProvided !== "function") {
-    throw new TypeError(`buffers must be a BufferRing, not ${shown(buffers)}`);
-  }
-  if (buffers.closed) throw new TypeError("buffers is closed: make another BufferRing");
-}
-
 /** The kernel chooses a buffer of this group. */
 function select(words: Int32Array, at: number, buffers: BufferGroup): void {
   words[at]! |= IOSQE.BUFFER_SELECT << 8;
   sqeSetBufGroup(words, at, buffers.group);
-}
-
-/** A msghdr without memory of its own: name and control messages go into the chosen buffer. */
-function msghdr(nameLength: number, controlLength: number): Scratch {
-  const scratch = takeScratch(MSGHDR_SIZE);
-  scratch.bytes.fill(0, 0, MSGHDR_SIZE);
-  scratch.view.setUint32(MSG_NAMELEN, nameLength, true);
-  scratch.view.setUint32(MSG_CONTROLLEN, controlLength, true);
-  return scratch;
 }
 
 /** Takes a buffer apart: struct io_uring_recvmsg_out, name, control messages, what was sent. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { IORING_ASYNC_CANCEL, IORING_POLL, IORING_TIMEOUT, IOSQE } from "../abi/constants.ts";
+import { IORING_ASYNC_CANCEL, IORING_FEAT, IORING_POLL, IORING_TIMEOUT, IOSQE } from "../abi/constants.ts";
 import {
   prepCancel,
   prepCancelFd,
@@ -17,8 +17,9 @@ import {
 } from "../abi/encode.ts";
 import { checkFd, checkMilliseconds, checkU32, shown } from "./arguments.ts";
 import { type OpOptions, writeTimespec } from "./base.ts";
-import type { UringError } from "./errors.ts";
+import { RingClosedError, UnsupportedError, type UringError } from "./errors.ts";
 import { FileOps } from "./ops_files.ts";
+import { kernelRelease } from "./probe.ts";
 
 /** Options of a timeout. */
 export interface TimeoutOptions extends OpOptions {
@@ -104,7 +105,13 @@ export class TimeOps extends FileOps {
     checkU32(count, "count");
     let flags = clockFlag(o?.clock) | (o?.absolute ? IORING_TIMEOUT.ABS : 0);
     // In a chain the time's end is what the next operation waits for, not a failure.
-    if (this.engine.building || ((o?.flags ?? 0) & IOSQE.IO_LINK) !== 0) flags |= IORING_TIMEOUT.ETIME_SUCCESS;
+    if (this.engine.building || ((o?.flags ?? 0) & IOSQE.IO_LINK) !== 0) {
+      // The next release's feature: nothing tells of the flag itself.
+      if ((this.engine.core.features & IORING_FEAT.CQE_SKIP) === 0) {
+        throw new UnsupportedError("timeout() in a chain", "Linux 5.16", kernelRelease());
+      }
+      flags |= IORING_TIMEOUT.ETIME_SUCCESS;
+    }
     const scratch = writeTimespec(ms);
     const promise = this.start({ op: "timeout", scratch, extra: { failed: expired } }, o, (words, at) => {
       prepTimeout(words, at, scratch.address, count, flags);
@@ -156,55 +163,95 @@ export class TimeOps extends FileOps {
    *
    * @param target a promise of this ring's; `{ fd }`; `{ op }`, such as `{ op: "READ" }`; or `"all"`
    * @returns how many operations were found
+   * @throws {UringError} (rejects) EBADF: nothing is in flight on `fd`, and it is not open
    */
   cancel(target: CancelTarget, o: CancelOptions = {}): Promise<number> {
-    if (target === "all") {
-      const flags = IORING_ASYNC_CANCEL.ANY | IORING_ASYNC_CANCEL.ALL;
-      return this.#cancelWith(true, (words, at) => prepCancel(words, at, 0, flags));
-    }
+    if (target === "all") return this.#cancelEverything();
     if (target === null || typeof target !== "object" || !("fd" in target || "op" in target || isPromise(target))) {
       throw new TypeError(`target must be a promise, { fd }, { op } or "all", not ${shown(target)}`);
     }
-    const all = o.all ?? true;
-    const every = all ? IORING_ASYNC_CANCEL.ALL : 0;
-    if ("fd" in target) {
-      checkFd(target.fd);
-      const flags = every | (o.fixedFile ? IORING_ASYNC_CANCEL.FD_FIXED : 0);
-      return this.#cancelWith(all, (words, at) => prepCancelFd(words, at, target.fd, flags));
-    }
+    const { all = true, fixedFile = false } = o;
+    if ("fd" in target) return this.#cancelFd(target.fd, all, fixedFile);
     if ("op" in target) return this.#cancelOp(target.op, all);
     const userData = this.#userDataOf(target);
     return userData === undefined ? Promise.resolve(0) : this.#cancelOne(userData);
+  }
+
+  /**
+   * One by one, those that were started on this number: the kernel does not find by its descriptor what waits for a
+   * worker thread. Then by the descriptor: it finds what was started on a duplicate.
+   */
+  #cancelFd(fd: number, all: boolean, fixedFile: boolean): Promise<number> {
+    checkFd(fd);
+    const flags = (all ? IORING_ASYNC_CANCEL.ALL : 0) | (fixedFile ? IORING_ASYNC_CANCEL.FD_FIXED : 0);
+    const byDescriptor = () => {
+      // Before 5.19 the kernel can't be asked so: it finds what is known here.
+      if (!this.engine.closed && !this.probe().op("SOCKET").supported) return Promise.resolve(0);
+      const promise = this.#ask((words, at) => prepCancelFd(words, at, fd, flags), ignore);
+      return this.#answered(all ? promise : promise.then(() => 1));
+    };
+    const targets = this.engine.building ? [] : this.#targets(this.engine.slotsOn(fd, fixedFile));
+    if (!all) return this.#cancelFirst(targets, byDescriptor);
+    if (targets.length === 0) return byDescriptor();
+    const oneByOne = this.#cancelEach(targets);
+    // It was closed meanwhile, or the kernel can't be asked so (before 5.19).
+    const others = byDescriptor().catch(() => 0);
+    return Promise.all([oneByOne, others]).then((counts) => Math.max(...counts));
+  }
+
+  #cancelFirst(targets: readonly bigint[], orElse: () => Promise<number>): Promise<number> {
+    const [first, ...others] = targets;
+    if (first === undefined) return orElse();
+    return this.#cancelOne(first).then((found) => found > 0 ? found : this.#cancelFirst(others, orElse));
   }
 
   /** One by one: the kernel can be asked for an op since 6.6 only, and before that does not always refuse. */
   #cancelOp(op: string, all: boolean): Promise<number> {
     this.probe().op(op); // refuses what is no op
     const slots = this.engine.slotsOf(op.toLowerCase());
-    const chosen = all ? slots : slots.slice(0, 1);
-    const found = Promise.all(chosen.map((slot) => this.#cancelOne(this.engine.userData(slot))));
+    return this.#cancelEach(this.#targets(all ? slots : slots.slice(0, 1)));
+  }
+
+  /** One by one: asked for all at once, the kernel does not tell of what runs in its worker threads. */
+  #cancelEverything(): Promise<number> {
+    const { engine } = this;
+    if (engine.closed) throw new RingClosedError("cancel");
+    const targets = this.#targets(engine.slotsOn());
+    const flags = IORING_ASYNC_CANCEL.ANY | IORING_ASYNC_CANCEL.ALL;
+    const found = engine.building
+      ? this.#answered(this.#ask((words, at) => prepCancel(words, at, 0, flags), ignore))
+      : this.#cancelEach(targets);
+    // What waits in a chain for its start is meant, too, and not found before that.
+    found.then(() => engine.insistOnAll(targets), ignore);
+    return found;
+  }
+
+  #targets(slots: readonly number[]): bigint[] {
+    return slots.map((slot) => this.engine.userData(slot));
+  }
+
+  #cancelEach(targets: readonly bigint[]): Promise<number> {
+    const found = Promise.all(targets.map((userData) => this.#cancelOne(userData)));
     return found.then((counts) => counts.reduce((sum, count) => sum + count, 0));
   }
 
   #cancelOne(userData: bigint): Promise<number> {
     const missed = () => this.engine.insist(userData);
-    return this.#cancelWith(false, (words, at) => prepCancel(words, at, userData, 0), missed);
+    return this.#answered(this.#ask((words, at) => prepCancel(words, at, userData, 0), missed).then(() => 1));
   }
 
   /** `missed`: called when what was found is in a worker thread, which was told to stop, and may not hear it. */
-  #cancelWith(
-    all: boolean,
-    encode: (words: Int32Array, at: number) => void,
-    missed?: () => void,
-  ): Promise<number> {
+  #ask(encode: (words: Int32Array, at: number) => void, missed: () => void): Promise<number> {
     const promise = this.start({ op: "async_cancel" }, undefined, encode);
-    if (missed !== undefined) {
-      promise.catch((error: UringError) => {
-        if (error.errno === EALREADY) missed();
-      });
-    }
-    // With ALL the kernel counts; without, it says 0 for one that was found, ENOENT for none.
-    return this.#accept(this.#accept(all ? promise : promise.then(() => 1), ENOENT, 0), EALREADY, 1);
+    promise.catch((error: UringError) => {
+      if (error.errno === EALREADY) missed();
+    });
+    return promise;
+  }
+
+  /** The kernel says ENOENT for none, EALREADY for what it has told to stop. */
+  #answered(promise: Promise<number>): Promise<number> {
+    return this.#accept(this.#accept(promise, ENOENT, 0), EALREADY, 1);
   }
 
   /** 1, or 0 for what had ended already, or was about to. */
@@ -228,6 +275,8 @@ export class TimeOps extends FileOps {
     return accepted;
   }
 }
+
+function ignore(): void {}
 
 function isPromise(value: unknown): boolean {
   return typeof (value as Promise<unknown> | null | undefined)?.then === "function";

@@ -9,9 +9,10 @@ import * as encode from "../abi/encode.ts";
 import type { Bytes, Home } from "../memory/address.ts";
 import type { Scratch } from "../memory/scratch.ts";
 import { threadBound } from "../memory/thread_bound.ts";
-import { checkFd, checkInteger, shown } from "./arguments.ts";
+import { checkFd, checkInteger, checkMilliseconds, shown } from "./arguments.ts";
 import { type Core, STATE, TURN } from "./core.ts";
 import { RingClosedError } from "./errors.ts";
+import { warnOfKept } from "./kept.ts";
 import type { RingOptions } from "./options.ts";
 import { openCore } from "./open_core.ts";
 import { addressIn, check64, checkUserData, homeFor, type Memory, type More, type Placed } from "./raw_memory.ts";
@@ -135,6 +136,7 @@ export class RawBase {
     const core = this.#core;
     if (core.closed) throw new RingClosedError("submit");
     if (n !== 0) checkInteger(n, "n", 0, core.cqEntries);
+    if (timeoutMs !== undefined) checkMilliseconds(timeoutMs, "timeout");
     this.#table.commit();
     const staged = core.count;
     const unread = this.#end - this.#next;
@@ -277,7 +279,11 @@ export class RawBase {
     this.#attach();
   }
 
-  /** Cancels what holds memory, waits for it, and closes. */
+  /**
+   * Cancels what holds memory, waits for it, and closes.
+   *
+   * @throws {UringError} EBUSY: something could not be ended within `closeTimeout`; the ring and all of its memory are kept
+   */
   close(): void {
     forgotten.unregister(this);
     this.#next = this.#end = 0;
@@ -435,7 +441,13 @@ export class RawBase {
 }
 
 /** A ring dropped without close: what it holds stays until the kernel is done with it. */
-const forgotten = new FinalizationRegistry<RawTable>((table) => table.close());
+const forgotten = new FinalizationRegistry<RawTable>((table) => {
+  try {
+    table.close();
+  } catch (error) {
+    warnOfKept(error);
+  }
+});
 
 function bigCqe(): { words: Int32Array; numbers: BigUint64Array } {
   const words = new Int32Array(4);

@@ -11,6 +11,7 @@ import { IORING_CQE_F, IOSQE } from "../abi/constants.ts";
 import type { Home } from "../memory/address.ts";
 import { giveScratch, type Scratch } from "../memory/scratch.ts";
 import type { Core } from "./core.ts";
+import { keepForGood, keptError } from "./kept.ts";
 import type { More } from "./raw_memory.ts";
 
 /** user_data's high word of an operation that holds memory: the core counts these. */
@@ -20,9 +21,6 @@ const USER_DATA = 8;
 /** In an SQE's first word. */
 const SKIP = IOSQE.CQE_SKIP_SUCCESS << 8;
 const SELECT = IOSQE.BUFFER_SELECT << 8;
-
-/** How long `close` waits for operations that can't be cancelled. */
-const CLOSE_LIMIT_MS = 5000;
 
 export class RawTable {
   readonly #core: Core;
@@ -181,14 +179,23 @@ export class RawTable {
     }
     this.#homes.push(null);
     this.#scratches.push(null);
+    this.#core.nameSlots(this.#generations, this.#slots);
     return slot;
   }
 
-  /** Drains and closes. What can't be drained keeps the table, and with it the memory, for good. */
+  /**
+   * Drains and closes. What can't be drained keeps the table, and with it the memory, for good.
+   *
+   * @throws {UringError} EBUSY: that is how it was
+   */
   close(): void {
-    if (this.#core.closed) return;
-    if (!this.#core.close(CLOSE_LIMIT_MS)) return void kept.add(this);
-    if (this.#silentSelect) this.#provided.forEach((home) => kept.add(home));
+    const { closed, closeTimeout } = this.#core;
+    if (closed) return;
+    if (!this.#core.close(closeTimeout)) {
+      keepForGood(this);
+      throw keptError(closeTimeout, []);
+    }
+    if (this.#silentSelect) this.#provided.forEach(keepForGood);
     // Whoever keeps the closed ring need not keep its memory.
     this.#provided.clear();
     this.#homes.fill(null);
@@ -196,12 +203,9 @@ export class RawTable {
   }
 }
 
-/** What stays as long as the process. Buffers that are used again and again are here once. */
-const kept = new Set<RawTable | Home | ArrayBuffer>();
-
 function keep(home: Home | null, scratch: Scratch | null): void {
-  if (home !== null) kept.add(home);
-  if (scratch !== null) kept.add(scratch.bytes.buffer);
+  if (home !== null) keepForGood(home);
+  if (scratch !== null) keepForGood(scratch.bytes.buffer);
 }
 
 function join(low: number, high: number): number {

@@ -4,11 +4,12 @@
  * @module
  */
 
-import { IORING_REGISTER_FILES_SKIP, IORING_RSRC } from "../abi/constants.ts";
+import { IORING_REGISTER_FILES_SKIP } from "../abi/constants.ts";
 import { load } from "../../ffi/load.ts";
 import type { Engine } from "./engine.ts";
 import { RingClosedError } from "./errors.ts";
 import { olderThan, registerCall, registerError, registerQuietly } from "./register_call.ts";
+import { registerEmpty } from "./sparse_table.ts";
 import { type Tag, Tags } from "./tags.ts";
 
 /** From this release on, unregistering does not wait for operations that use what is unregistered. */
@@ -36,17 +37,10 @@ export class RegisteredFiles {
     const { core, closed } = this.#engine;
     if (closed) throw new RingClosedError("new FileTable");
     if (this.#abandoned) this.#unregister();
-    // struct io_uring_rsrc_register: nr, flags, resv2, data, tags.
-    const arg = new DataView(new ArrayBuffer(32));
-    arg.setUint32(0, size, true);
-    arg.setUint32(4, IORING_RSRC.REGISTER_SPARSE, true);
-    registerCall(core, "FILES2", arg, arg.byteLength, {
-      details: {
-        EBUSY: "the ring has a table of files already: close() that FileTable first",
-        EINVAL: "this kernel has no tables of empty slots: they need Linux 5.19",
-        EMFILE: `${size} slots are more than this process may have files open: raise \`ulimit -n\`, or make it smaller`,
-        ENOMEM: `no memory for ${size} slots: make the table smaller`,
-      },
+    registerEmpty(core, "FILES2", size, {
+      EBUSY: "the ring has a table of files already: close() that FileTable first",
+      EMFILE: `${size} slots are more than this process may have files open: raise \`ulimit -n\`, or make it smaller`,
+      ENOMEM: `no memory for ${size} slots: make the table smaller`,
     });
     this.#size = size;
   }

@@ -4,13 +4,15 @@
  * @module
  */
 
-import { IORING_REGISTER_CLONE, IORING_RSRC } from "../abi/constants.ts";
+import { IORING_REGISTER_CLONE } from "../abi/constants.ts";
 import { load } from "../../ffi/load.ts";
 import type { Home } from "../memory/address.ts";
 import type { Region } from "../memory/region.ts";
 import { shown } from "./arguments.ts";
 import type { Engine } from "./engine.ts";
+import { type ErrorContext, UringError } from "./errors.ts";
 import { type Details, olderThan, registerCall, registerError, registerQuietly } from "./register_call.ts";
+import { registerEmpty } from "./sparse_table.ts";
 import { type Tag, Tags } from "./tags.ts";
 
 /** Places in the ring's buffer table, unless more are asked for: 8 bytes each in the kernel. */
@@ -21,6 +23,10 @@ export const MAX_BUFFERS = 16384;
 export const MAX_PIECE: number = 2 ** 30;
 /** From this release on, unregistering does not wait for operations that use what is unregistered. */
 const NEVER_WAITS = "6.13";
+
+/** As many ranges of places as a message can bear. */
+const MAX_RANGES = 8;
+const EFAULT = -14;
 
 /** A pool's registration. */
 interface Registration {
@@ -58,7 +64,7 @@ export class Registrations {
   readonly #tags: Tags;
   readonly #byRegion = new Map<Region, Registration>();
   /** What is registered at each index: held, because the kernel has its pages. Undefined: there is no table. */
-  #regions: (Region | undefined)[] | undefined;
+  #pieces: (Piece | undefined)[] | undefined;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -67,7 +73,7 @@ export class Registrations {
 
   /** Places in the table; 0 when there is none. */
   get size(): number {
-    return this.#regions?.length ?? 0;
+    return this.#pieces?.length ?? 0;
   }
 
   /** The index under which an address is registered. */
@@ -80,6 +86,36 @@ export class Registrations {
     }
     const { first, pieceSize } = registration;
     return first + Math.floor((address - registration.address) / pieceSize);
+  }
+
+  /** For an operation's `failed`: says of an EFAULT which of index and address it was, and what would have done. */
+  faultOf(
+    op: string,
+    context: ErrorContext,
+    index: number,
+    address: number,
+    length: number,
+  ): (errno: number) => UringError | undefined {
+    return (errno) => {
+      const detail = errno === EFAULT ? this.#misfit(index, address, length) : undefined;
+      return detail === undefined ? undefined : new UringError(errno, op, { ...context, detail });
+    };
+  }
+
+  #misfit(index: number, address: number, length: number): string | undefined {
+    const pieces = this.#pieces ?? [];
+    const piece = pieces[index];
+    if (piece === undefined) {
+      const taken = rangesOf(pieces);
+      return `bufIndex ${index} is not registered with this ring; ` +
+        (taken === ""
+          ? "none is: make a BufferPool with { ring }, or call registerBuffers()"
+          : `registered are ${taken}: leave bufIndex out for memory of the ring's BufferPools`);
+    }
+    const from = address - piece.address;
+    if (from >= 0 && from + length <= piece.length) return undefined;
+    return `buffer is not inside the ${piece.length} bytes that are registered with this ring as bufIndex ${index}; ` +
+      "leave bufIndex out for memory of the ring's BufferPools";
   }
 
   /** Registers a pool's memory, in as many pieces as it takes. Twice is once. */
@@ -112,17 +148,10 @@ export class Registrations {
 
   /** Makes a table of empty places. */
   makeTable(size: number): void {
-    // struct io_uring_rsrc_register: nr, flags, resv2, data, tags.
-    const arg = new DataView(new ArrayBuffer(32));
-    arg.setUint32(0, size, true);
-    arg.setUint32(4, IORING_RSRC.REGISTER_SPARSE, true);
-    registerCall(this.#engine.core, "BUFFERS2", arg, arg.byteLength, {
-      details: {
-        EBUSY: "buffers were registered with this ring already: unregister them first",
-        EINVAL: "this kernel has no sparse buffer tables: they need Linux 5.19",
-      },
+    registerEmpty(this.#engine.core, "BUFFERS2", size, {
+      EBUSY: "buffers were registered with this ring already: unregister them first",
     });
-    this.#regions = new Array<Region | undefined>(size).fill(undefined);
+    this.#pieces = new Array<Piece | undefined>(size).fill(undefined);
   }
 
   /**
@@ -137,7 +166,7 @@ export class Registrations {
       this.#put(first, pieces, released);
       return first;
     }
-    if (this.#regions === undefined) this.makeTable(TABLE_SIZE);
+    if (this.#pieces === undefined) this.makeTable(TABLE_SIZE);
     this.#checkPlaces(at, count);
     this.#engine.submitStaged();
     this.#put(at, pieces, released);
@@ -155,20 +184,20 @@ export class Registrations {
     this.#engine.submitStaged();
     const { core, inFlight } = this.#engine;
     // Older kernels wait, perhaps for ever, until nothing uses the table any more: to empty it is as good.
-    const wouldWait = inFlight > 0 && olderThan(NEVER_WAITS);
-    if (this.#regions !== undefined && (wouldWait || this.#tags.any)) this.#clear(0, this.size);
+    const wouldWait = this.#pieces !== undefined && inFlight > 0 && olderThan(NEVER_WAITS);
+    if (this.#pieces !== undefined && (wouldWait || this.#tags.any)) this.#clear(0, this.size);
     if (!wouldWait) {
       registerCall(core, "UNREGISTER_BUFFERS", null, 0, {
         details: { ENXIO: "no buffers are registered with this ring: nothing to undo" },
       });
-      this.#regions = undefined;
+      this.#pieces = undefined;
     }
     this.#byRegion.clear();
   }
 
   /** Takes over buffers of another ring's table. */
   clone(from: Registrations, range: CloneRange): void {
-    const sources = from.#regions ?? [];
+    const sources = from.#pieces ?? [];
     const { srcOff, dstOff, replace } = range;
     const whole = range.nr === 0;
     const nr = whole ? sources.length : range.nr;
@@ -177,7 +206,7 @@ export class Registrations {
     // A ring may have no descriptor, but its place among those that the thread registered.
     let flags: number = fd < 0 ? IORING_REGISTER_CLONE.SRC_REGISTERED : 0;
     if (replace) flags |= IORING_REGISTER_CLONE.DST_REPLACE;
-    if (!whole && this.#regions === undefined) {
+    if (!whole && this.#pieces === undefined) {
       // A table of the clones alone would have no room for anything that comes later.
       this.makeTable(Math.max(TABLE_SIZE, dstOff + nr));
       flags |= IORING_REGISTER_CLONE.DST_REPLACE;
@@ -200,8 +229,8 @@ export class Registrations {
   }
 
   /** Books what was cloned. */
-  #adopt(from: Registrations, sources: (Region | undefined)[], srcOff: number, dstOff: number, nr: number): void {
-    const regions = this.#regions ??= [];
+  #adopt(from: Registrations, sources: (Piece | undefined)[], srcOff: number, dstOff: number, nr: number): void {
+    const pieces = this.#pieces ??= [];
     for (const [region, { first, count }] of [...this.#byRegion]) {
       if (first + count <= dstOff || first >= dstOff + nr) continue;
       // Of a pool whose pieces were replaced in part, the rest is of no use.
@@ -209,8 +238,8 @@ export class Registrations {
       if (first < dstOff) this.#clear(first, dstOff - first);
       if (first + count > dstOff + nr) this.#clear(dstOff + nr, first + count - dstOff - nr);
     }
-    while (regions.length < dstOff + nr) regions.push(undefined);
-    for (let i = 0; i < nr; i++) regions[dstOff + i] = sources[srcOff + i];
+    while (pieces.length < dstOff + nr) pieces.push(undefined);
+    for (let i = 0; i < nr; i++) pieces[dstOff + i] = sources[srcOff + i];
     this.#tags.clear(dstOff, nr);
     for (const [region, registration] of from.#byRegion) {
       const { first, count } = registration;
@@ -221,18 +250,18 @@ export class Registrations {
 
   /** The first of `count` free places in a row; makes the table where there is none. */
   #freeRun(count: number): number {
-    if (this.#regions === undefined) this.makeTable(TABLE_SIZE);
-    const regions = this.#regions!;
+    if (this.#pieces === undefined) this.makeTable(TABLE_SIZE);
+    const pieces = this.#pieces!;
     let length = 0;
-    for (let i = 0; i < regions.length; i++) {
-      length = regions[i] === undefined ? length + 1 : 0;
+    for (let i = 0; i < pieces.length; i++) {
+      length = pieces[i] === undefined ? length + 1 : 0;
       if (length === count) return i - count + 1;
     }
-    const free = regions.filter((region) => region === undefined).length;
+    const free = pieces.filter((piece) => piece === undefined).length;
     throw new RangeError(
       free === 0
-        ? `a ring's ${regions.length} registered buffers are all in use: close a pool`
-        : `${count} places in a row are not free among the ring's ${regions.length} registered buffers: register ` +
+        ? `a ring's ${pieces.length} registered buffers are all in use: close a pool`
+        : `${count} places in a row are not free among the ring's ${pieces.length} registered buffers: register ` +
           "fewer, or make a larger table with registerBuffersSparse() before the first pool",
     );
   }
@@ -262,7 +291,7 @@ export class Registrations {
       iovecs[i * 2 + 1] = BigInt(length);
     });
     const tags = released === undefined ? [] : pieces.map((_, i) => this.#tags.make(() => released(first + i)));
-    this.#update(first, iovecs, pieces.map(({ region }) => region), tags);
+    this.#update(first, iovecs, pieces, tags);
   }
 
   #clear(first: number, count: number): void {
@@ -270,14 +299,14 @@ export class Registrations {
     this.#update(first, new BigUint64Array(count * 2), new Array<undefined>(count).fill(undefined), []);
   }
 
-  #update(first: number, iovecs: BigUint64Array, regions: (Region | undefined)[], tags: Tag[]): void {
-    const values = BigUint64Array.from(regions, (_, i) => tags[i] === undefined ? 0n : this.#tags.value(tags[i]));
+  #update(first: number, iovecs: BigUint64Array, pieces: readonly (Piece | undefined)[], tags: Tag[]): void {
+    const values = BigUint64Array.from(pieces, (_, i) => tags[i] === undefined ? 0n : this.#tags.value(tags[i]));
     let done = 0;
     // The kernel stops at the first that it refuses, and says how many came before: the next call says why.
-    while (done < regions.length) {
+    while (done < pieces.length) {
       const rc = this.#updateOnce(first + done, iovecs.subarray(done * 2), values.subarray(done));
       for (let i = done; i < done + Math.max(rc, 0); i++) {
-        this.#regions![first + i] = regions[i];
+        this.#pieces![first + i] = pieces[i];
         this.#tags.put(first + i, tags[i]);
       }
       if (rc > 0) {
@@ -300,6 +329,18 @@ export class Registrations {
     arg.setUint32(24, tags.length, true);
     return registerQuietly(this.#engine.core, "BUFFERS_UPDATE", arg, arg.byteLength, [iovecs, tags]);
   }
+}
+
+/** Which places are taken, such as "0 to 3, 7". */
+function rangesOf(pieces: readonly (Piece | undefined)[]): string {
+  const ranges: string[] = [];
+  for (let i = 0; i < pieces.length; i++) {
+    if (pieces[i] === undefined) continue;
+    const first = i;
+    while (pieces[i + 1] !== undefined) i++;
+    ranges.push(first === i ? `${i}` : `${first} to ${i}`);
+  }
+  return ranges.length > MAX_RANGES ? `${ranges.slice(0, MAX_RANGES).join(", ")} and others` : ranges.join(", ");
 }
 
 const UPDATE_DETAILS: Details = { ENOMEM: MEMLOCK };

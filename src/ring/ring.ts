@@ -203,12 +203,17 @@ export class Ring extends RegisterOps {
     if (options === null || typeof options !== "object") {
       throw new TypeError(`options must be { entries, cqEntries }, not ${shown(options)}`);
     }
+    // Here, as it makes a turn before it comes to that.
+    this.engine.core.checkResize(options.entries, options.cqEntries);
     this.engine.resize(options.entries, options.cqEntries);
   }
 
   /**
    * Queues operations as one chain: each starts when the one before has succeeded; after a failure (a short read or
    * write is one, too) the rest is cancelled. A chain goes in whole, and is never split.
+   *
+   * Before Linux 5.18 an operation whose descriptor is not open can't even begin: the kernel then cancels what comes
+   * before it, and what follows runs.
    *
    * @param build queues the operations, at once; what it gives is passed on
    * @param options `hard`: the rest runs after a failure, too
@@ -237,6 +242,9 @@ export class Ring extends RegisterOps {
   /**
    * Closes the ring: cancels what is in flight, waits for each final completion, unmaps, closes. What was cancelled
    * rejects with an AbortError.
+   *
+   * @throws {UringError} (rejects) EBUSY: some operations, which it names, could not be ended within `closeTimeout`. They
+   * reject, too, but the kernel may still use their buffers: these, and the ring, are kept for as long as the process
    */
   close(): Promise<void> {
     forgotten.unregister(this);
@@ -248,7 +256,7 @@ export class Ring extends RegisterOps {
     return this.close();
   }
 
-  /** Closes as {@linkcode close} does, but blocks until it is done: for `using`. */
+  /** Closes as {@linkcode close} does, but blocks until it is done, and throws what that rejects with: for `using`. */
   [Symbol.dispose](): void {
     forgotten.unregister(this);
     this.engine.closeSync();

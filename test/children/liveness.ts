@@ -1,11 +1,9 @@
 /**
- * Whether a ring keeps its process alive. Prints what it is about; ends by itself, or is found hanging.
+ * Whether a ring keeps its process alive. Prints "done"; ends by itself, or is found hanging.
  *
- * Cases: pending, idle, unref, ref-again, top-level-await, default-idle, closed, busy-neighbours.
+ * Argument: a case, as below.
  */
 
-import { createServer } from "node:net";
-import { spawn } from "node:child_process";
 import process from "node:process";
 import { Ring } from "../../mod.ts";
 
@@ -45,46 +43,17 @@ switch (which) {
     ring.timeout(100).then(() => console.log("done"));
     setTimeout(() => ring.ref(), 10);
     break;
+  case "closing":
+    // close() is waited for, also by nobody.
+    ring.timeout(60_000).catch(() => console.log("done"));
+    ring.close();
+    break;
   case "closed":
     ring.timeout(60_000).catch(() => {});
     await ring.timeout(1);
     await ring.close();
     console.log("done");
     break;
-  case "neighbours": {
-    // Timers, sockets, child processes and signals go on beside a busy ring.
-    let busy = true;
-    const loop = (async () => {
-      while (busy) await ring.nop();
-    })();
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    await new Promise<void>((resolve, reject) => {
-      const server = createServer((socket) => socket.end("hello"));
-      server.listen(0, "127.0.0.1", async () => {
-        const { port } = server.address() as { port: number };
-        const { connect } = await import("node:net");
-        const socket = connect(port, "127.0.0.1");
-        let text = "";
-        socket.on("data", (data) => text += data);
-        socket.on("end", () => {
-          server.close();
-          text === "hello" ? resolve() : reject(new Error(text));
-        });
-      });
-    });
-    await new Promise<void>((resolve, reject) => {
-      const child = spawn("sh", ["-c", "exit 7"]);
-      child.on("exit", (code) => code === 7 ? resolve() : reject(new Error(`exit code ${code}`)));
-    });
-    await new Promise<void>((resolve) => {
-      process.once("SIGUSR2", () => resolve());
-      process.kill(process.pid, "SIGUSR2");
-    });
-    busy = false;
-    await loop;
-    console.log("done");
-    break;
-  }
   default:
     throw new Error(`unknown case ${which}`);
 }

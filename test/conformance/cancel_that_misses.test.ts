@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { IOSQE, Ring, UringError } from "../../mod.ts";
-import { failure } from "../support/failure.ts";
+import { failure, failures } from "../support/failure.ts";
 import { Pipe } from "../support/pipe.ts";
 
 // The kernel tells a worker thread to stop, which has just left the operation to a poll, where nobody hears it.
@@ -29,6 +29,43 @@ describe("an operation that changes hands as it is cancelled", () => {
       ring.submitAndWait(0);
       expect(await ring.cancel(read)).toBe(1);
       expect(["ECANCELED", "EINTR"]).toContain((await error).code);
+    }
+  });
+
+  const KINDS: [name: string, cancel: (ring: Ring, fd: number) => Promise<number>][] = [
+    ["{ fd }", (ring, fd) => ring.cancel({ fd })],
+    ["{ fd }, one alone", (ring, fd) => ring.cancel({ fd }, { all: false })],
+    ["{ op }", (ring) => ring.cancel({ op: "READ" })],
+    ['"all"', (ring) => ring.cancel("all")],
+  ];
+
+  test.each(KINDS)("ends by cancel() of %s, which found it", async (_, cancel) => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    for (let i = 0; i < ROUNDS; i++) {
+      const read = ring.read(pipe.readEnd, new Uint8Array(8), "current", { flags: IOSQE.ASYNC });
+      const error = failure(read, UringError);
+      ring.submitAndWait(0);
+      expect(await cancel(ring, pipe.readEnd)).toBe(1);
+      expect(["ECANCELED", "EINTR"]).toContain((await error).code);
+    }
+    expect(ring.stats.inFlight).toBe(0);
+  });
+
+  test("ends with all others that were meant, and what came after it goes on", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    for (let i = 0; i < ROUNDS / 5; i++) {
+      const options = { flags: i % 2 === 0 ? IOSQE.ASYNC : 0 };
+      const reads = Array.from({ length: 8 }, () => ring.read(pipe.readEnd, new Uint8Array(8), "current", options));
+      const errors = failures(reads, UringError);
+      ring.submitAndWait(0);
+      const found = ring.cancel({ fd: pipe.readEnd });
+      const later = ring.read(pipe.readEnd, new Uint8Array(8), "current", options);
+      expect(await found).toBe(8);
+      for (const { code } of await errors) expect(["ECANCELED", "EINTR"]).toContain(code);
+      pipe.write("x");
+      expect(await later).toBe(1);
     }
   });
 

@@ -11,7 +11,7 @@ describe("the process", () => {
     ["does not wait for a ring that is unref'd", "unref"],
     ["waits again after ref()", "ref-again"],
     ["ends when the ring is closed", "closed"],
-    ["serves timers, sockets, children and signals beside a busy ring", "neighbours"],
+    ["waits for a close() that nobody awaits", "closing"],
   ])("%s", async (_, which) => {
     const { code, signal, stdout, stderr } = await runChild("liveness", [which], { limitMs: 15_000 });
     expect({ code, signal }, stderr).toEqual({ code: 0, signal: null });

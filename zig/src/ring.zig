@@ -31,6 +31,10 @@ pub const Control = struct {
     pub const err = 13;
     pub const enters = 14;
     pub const overflows = 15;
+    // in, for a drain on kernels that can't cancel all at once: where the generations are, one u32 a slot, and how many.
+    // user_data of a slot's operation is its generation, then its number.
+    pub const generations = 16; // two words, an address
+    pub const slots = 18;
     pub const words = 64;
 
     pub const flag_timeout: u32 = 1 << 0;
@@ -104,6 +108,8 @@ pub const Ring = struct {
 
     /// Operations accepted by the kernel that hold memory and have not posted their final CQE.
     in_flight: u32 = 0,
+    /// Slots before this one have been named to the kernel by `cancelEach`.
+    cancelled: u32 = 0,
     waker: Waker = .{},
 
     // Lifecycle
@@ -341,7 +347,7 @@ pub const Ring = struct {
             if (elapsed_ns >= next_cancel_ns) {
                 r.cancelAll();
                 // A chain's next link, or a restarted operation, may have begun since the last cancellation.
-                next_cancel_ns = elapsed_ns + 100_000_000;
+                if (r.cancelled == 0) next_cancel_ns = elapsed_ns + 100_000_000;
             }
             if (!warned and elapsed_ns > 10_000_000_000) {
                 warned = true;
@@ -366,13 +372,26 @@ pub const Ring = struct {
     fn cancelAll(r: *Ring) void {
         @branchHint(.cold);
         var arg = abi.SyncCancelReg{ .flags = abi.ASYNC_CANCEL_ALL | abi.ASYNC_CANCEL_ANY };
-        if (r.register(abi.REGISTER_SYNC_CANCEL, @intFromPtr(&arg), 1) != -sys.EINVAL) return;
+        if (r.register(abi.REGISTER_SYNC_CANCEL, @intFromPtr(&arg), 1) == -sys.EINVAL) r.cancelEach();
+    }
+
+    /// Names every operation that there may be, as many as find room: before 5.19 the kernel can't be asked for all.
+    pub noinline fn cancelEach(r: *Ring) void {
+        @branchHint(.cold);
+        const ctl = r.control orelse return;
+        const generations = @as(*align(4) const [*]const u32, @ptrCast(ctl + Control.generations)).*;
         var sqe = std.mem.zeroes(abi.Sqe);
         sqe.opcode = abi.OP_ASYNC_CANCEL;
-        sqe.fd = -1;
-        sqe.op_flags = abi.ASYNC_CANCEL_ALL | abi.ASYNC_CANCEL_ANY;
         sqe.user_data = drain_user_data;
-        sq.push(r, &sqe);
+        while (r.pending() < r.sq_entries) {
+            if (r.cancelled >= ctl[Control.slots]) {
+                r.cancelled = 0;
+                return;
+            }
+            sqe.addr = @as(u64, generations[r.cancelled]) << 32 | r.cancelled;
+            r.cancelled += 1;
+            sq.push(r, &sqe);
+        }
     }
 };
 
@@ -414,7 +433,7 @@ fn timespec(ns: u64) abi.Timespec {
 }
 
 comptime {
-    assert(Control.overflows < Control.words);
+    assert(Control.slots < Control.words);
     // SQEs follow the control block and must stay 64-byte aligned relative to it.
     assert(Control.words * 4 % 64 == 0);
 }

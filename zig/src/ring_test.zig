@@ -302,6 +302,31 @@ test "drain gets past an operation that waits for all before it" {
     testing.allocator.free(h.memory);
 }
 
+test "operations that are named one by one all end, though they are more than the queue has places" {
+    var h: Harness = .{};
+    try h.init(8, 0, defaults);
+    defer h.deinit();
+    const ts = abi.Timespec{ .sec = 1000, .nsec = 0 };
+    var generations: [21]u32 = undefined;
+    for (&generations, 0..) |*generation, slot| {
+        generation.* = 0x8000_0000 | @as(u32, @intCast(slot * slot));
+        if (slot == 13) continue; // free
+        h.stage(timeout(@as(u64, generation.*) << 32 | slot, &ts));
+        if (h.count == 8) try testing.expectEqual(@as(i32, 0), h.turn(0));
+    }
+    try testing.expectEqual(@as(i32, 0), h.turn(0));
+    try testing.expectEqual(@as(u32, 20), h.ring.in_flight);
+    const address: *align(4) u64 = @ptrCast(h.control + Control.generations);
+    address.* = @intFromPtr(&generations);
+    h.control[Control.slots] = generations.len;
+    for (0..3) |_| {
+        h.ring.cancelEach();
+        _ = h.turn(0);
+    }
+    try testing.expectEqual(@as(u32, 0), h.ring.in_flight);
+    try testing.expectEqual(@as(u32, 0), h.ring.cancelled);
+}
+
 test "a ring closed and opened again and again leaves no descriptor behind" {
     const before = sys.eventfd();
     sys.close(@intCast(before));

@@ -141,10 +141,10 @@ fn putFiller(r: *Ring, linked: u8) void {
     r.fillers += 1;
 }
 
-/// Fillers that the kernel took are not to be reported as submitted.
+/// Fillers that the kernel took are not to be reported as submitted. With SQPOLL what it was given counts as taken.
 pub fn forgetFillers(r: *Ring, ctl: [*]u32, pending: u32) void {
     @branchHint(.cold);
-    if (pending > 0) return;
+    if (pending > 0 and r.flags & abi.SETUP_SQPOLL == 0) return;
     ctl[Control.submitted] -|= r.fillers;
     r.fillers = 0;
 }

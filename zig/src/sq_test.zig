@@ -11,19 +11,22 @@ const testing = std.testing;
 
 const Bare = struct {
     ring: Ring = .{},
-    words: [3]u32 = @splat(0),
+    words: [5]u32 = @splat(0),
     slots: [8]abi.Sqe align(64) = @splat(std.mem.zeroes(abi.Sqe)),
     stage: [8]abi.Sqe align(64) = @splat(std.mem.zeroes(abi.Sqe)),
     control: [Control.words]u32 = @splat(0),
 
     fn init(b: *Bare, flags: u32, position: u32) void {
         b.ring = .{ .flags = flags, .sq_entries = 8, .sq_mask = 7, .tail = position };
-        b.words = .{ position, position, 0 };
+        b.words = .{ position, position, 0, 0, 0 };
         b.ring.sq_head = &b.words[0];
         b.ring.sq_tail = &b.words[1];
         b.ring.sq_flags = &b.words[2];
+        b.ring.cq_head = &b.words[3];
+        b.ring.cq_tail = &b.words[4];
         b.ring.sqes = @ptrCast(&b.slots);
         b.ring.sq_stage = @ptrCast(&b.stage);
+        b.ring.control = &b.control;
         b.control[Control.staged] = 0;
     }
 
@@ -72,6 +75,20 @@ test "a long SQE never lies across the end, wherever the queue stands" {
         }
         try testing.expectEqual(@as(u64, 4), seen);
     }
+}
+
+test "a filler is not reported as submitted, though the SQPOLL thread is late" {
+    var b: Bare = .{};
+    b.init(abi.SETUP_SQE_MIXED | abi.SETUP_SQPOLL, 7);
+    b.put(abi.OP_NOP128, 0, 1);
+    try testing.expectEqual(@as(i32, 0), b.ring.turn());
+    try testing.expectEqual(@as(u32, 3), b.control[Control.unsubmitted]);
+    try testing.expectEqual(@as(u32, 2), b.control[Control.submitted]);
+    // Nor is it taken off the next turn's.
+    b.control[Control.staged] = 0;
+    b.put(abi.OP_NOP, 0, 2);
+    try testing.expectEqual(@as(i32, 0), b.ring.turn());
+    try testing.expectEqual(@as(u32, 1), b.control[Control.submitted]);
 }
 
 test "a chain that finds no room stays whole, of short SQEs and of long ones" {

@@ -1,0 +1,74 @@
+/**
+ * The end of a process by itself: its main thread has nothing left to do, or failed.
+ *
+ * Nothing here concerns workers, whose heap goes before the process does.
+ *
+ * @module
+ */
+
+import { nodeProcess, runtime, writeError } from "./host.ts";
+
+/**
+ * Asks, after everybody else who listens for it, whether the end of this thread's environment would wait for ever. Then
+ * that is left out, as `process.exit()` leaves it out: the process ends at once, with the code that it has.
+ */
+export function onMainEnd(wouldHang: () => boolean): void {
+  if (runtime === "deno") {
+    if (isDenoWorker()) return;
+    const end = () => {
+      if (wouldHang()) nodeProcess().exit();
+    };
+    // Through Deno's own events: any look at `process` would load all of Node's compatibility layer.
+    events.addEventListener("beforeunload", () => {
+      events.removeEventListener("unload", end);
+      events.addEventListener("unload", end);
+    });
+    return;
+  }
+  const process = nodeProcess();
+  const end = () => {
+    if (wouldHang()) process.exit();
+  };
+  process.on("beforeExit", () => {
+    if (!process.getBuiltinModule("node:worker_threads").isMainThread) return;
+    process.off("exit", end);
+    process.on("exit", end);
+    // If it goes on after all, another end may come. Bun's after an unhandled rejection is not asked for: it leaves the
+    // environment as it is, with a code that shows nowhere. (A rejection in the very last task it does not tell apart.)
+    setTimeout(() => process.off("exit", end), 0).unref();
+  });
+}
+
+/**
+ * From now on the end of this thread's environment waits for ever: what ends it without a word, an uncaught error in
+ * Deno, ends the process here. Node and Bun leave the environment as it is then.
+ */
+export function endOnFailure(): void {
+  if (runtime !== "deno" || isDenoWorker()) return;
+  const end = ({ defaultPrevented, error, reason }: Failure) => {
+    if (defaultPrevented) return;
+    writeError(`error: Uncaught ${Deno.inspect(error ?? reason)}\n`);
+    nodeProcess().exit(1);
+  };
+  events.addEventListener("error", end);
+  events.addEventListener("unhandledrejection", end);
+}
+
+/** What is here of an error's event, and of a rejection's. */
+interface Failure {
+  readonly defaultPrevented: boolean;
+  readonly error?: unknown;
+  readonly reason?: unknown;
+}
+
+/** Deno's events of its global scope. */
+interface Events {
+  addEventListener(type: string, listener: (event: Failure) => void): void;
+  removeEventListener(type: string, listener: (event: Failure) => void): void;
+}
+
+const events = globalThis as unknown as Events;
+
+function isDenoWorker(): boolean {
+  return "DedicatedWorkerGlobalScope" in globalThis;
+}

@@ -1,0 +1,83 @@
+/**
+ * A read that hangs in a file system, in a worker thread of the kernel: no cancellation ends it, and no signal.
+ *
+ * Arguments: a case, as below; the folder of a hung file system. Prints JSON.
+ */
+
+import { existsSync } from "node:fs";
+import process from "node:process";
+import { AT, IOSQE, O, Ring } from "../../mod.ts";
+import { collectGarbage } from "../support/garbage.ts";
+
+const [, , which, folder] = process.argv;
+const LIMIT = 300;
+
+const ring = new Ring({ closeTimeout: LIMIT });
+const fd = await ring.openat(AT.FDCWD, `${folder}/file`, O.RDONLY);
+const settled: unknown[] = [];
+
+function told(error: unknown): string {
+  const { name, code } = error as Error & { code?: string };
+  return code ?? name;
+}
+
+/** The buffer is nobody else's. */
+function read(signal?: AbortSignal, timeout?: number): Promise<unknown> {
+  const buffer = new Uint8Array(4096);
+  const options = { flags: IOSQE.ASYNC, ...signal && { signal }, ...timeout !== undefined && { timeout } };
+  const outcome = ring.read(fd, buffer, 0, options).then((bytes) => `${bytes} of ${buffer[0]}`, told);
+  outcome.then((each) => settled.push(each));
+  return outcome;
+}
+
+/** Lets every read that hangs go. */
+function answer(): void {
+  existsSync(`${folder}/answer`);
+}
+
+switch (which) {
+  case "cancel": {
+    const controller = new AbortController();
+    const reads = [read(), read(controller.signal), read(undefined, 20)];
+    const promise = ring.read(fd, new Uint8Array(4096), 0, { flags: IOSQE.ASYNC });
+    reads.push(promise.then((bytes) => `${bytes} of`, told));
+    await ring.timeout(50);
+    controller.abort(Object.assign(new Error("on purpose"), { code: "ABORTED" }));
+    const found = [await ring.cancel(promise), await ring.cancel({ fd }), await ring.cancel({ op: "READ" })];
+    found.push(await ring.cancel("all"));
+    await ring.timeout(50);
+    const early = [...settled];
+    answer();
+    const outcomes = await Promise.all(reads);
+    // Nothing more comes: no second outcome, no stray cancellation of something else.
+    const alive = await ring.timeout(150);
+    const { inFlight, submitted, completed } = ring.stats;
+    await ring.close();
+    console.log(JSON.stringify({ found, early, outcomes, alive, inFlight, lost: submitted - completed }));
+    break;
+  }
+  case "close": {
+    const outcome = read();
+    await ring.timeout(50);
+    const error = await ring.close().then(() => undefined, (error: Error & { code: string }) => error);
+    const outcomeThen = await outcome;
+    for (let i = 0; i < 5; i++) {
+      collectGarbage();
+      Array.from({ length: 100 }, () => new Uint8Array(4096));
+    }
+    // Now the kernel writes into the buffer, and then the ring.
+    answer();
+    const after = new Ring();
+    for (let i = 0; i < 5; i++) {
+      await after.timeout(5);
+      collectGarbage();
+      const fresh = Array.from({ length: 500 }, () => new Uint8Array(4096));
+      if (fresh.some((each) => each.some((byte) => byte !== 0))) throw new Error("written into somebody else's memory");
+    }
+    await after.close();
+    console.log(JSON.stringify({ fd, code: error?.code, message: error?.message, outcome: outcomeThen }));
+    break;
+  }
+  default:
+    throw new Error(`unknown case ${which}`);
+}

@@ -1,0 +1,158 @@
+/**
+ * A part of the runtime beside a ring that never rests. Prints "done", or hangs.
+ *
+ * Arguments: the part, as below; what the ring is busy with: nops, reads or sleeps.
+ */
+
+import { spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { createServer as createHttpServer } from "node:http";
+import { connect, createServer } from "node:net";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { IOSQE, Ring } from "../../mod.ts";
+
+const [, , part, work] = process.argv;
+const ring = new Ring();
+let busy = true;
+
+/** Each completion asks for the next operation. */
+const WORK: Record<string, () => Promise<unknown>> = {
+  nops: () => ring.nop(),
+  sleeps: () => ring.timeout(0.01),
+  // In worker threads, and on their way back.
+  reads: () => ring.timeout(0, { flags: IOSQE.ASYNC }),
+};
+const loops = Array.from({ length: work === "nops" ? 1 : 32 }, async () => {
+  while (busy) await WORK[work!]!();
+});
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function expectEqual(got: unknown, wanted: unknown): void {
+  if (got !== wanted) throw new Error(`${JSON.stringify(got)} instead of ${JSON.stringify(wanted)}`);
+}
+
+async function fetched(port: number): Promise<void> {
+  for (let i = 0; i < 5; i++) {
+    const response = await fetch(`http://127.0.0.1:${port}/${i}`);
+    expectEqual(await response.text(), `hello /${i}`);
+  }
+}
+
+interface Serving {
+  readonly port: number;
+  stop(): unknown;
+}
+
+/** The server that the runtime is known for: Deno.serve, Bun.serve, or node:http. */
+async function serve(handle: (path: string) => string): Promise<Serving> {
+  const respond = (request: Request) => new Response(handle(new URL(request.url).pathname));
+  if (typeof Deno !== "undefined") {
+    const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, respond);
+    return { port: server.addr.port, stop: () => server.shutdown() };
+  }
+  const { Bun } = globalThis as unknown as {
+    Bun?: { serve(options: object): { port: number; stop(now: boolean): Promise<void> } };
+  };
+  if (Bun !== undefined) {
+    const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: respond });
+    return { port: server.port, stop: () => server.stop(true) };
+  }
+  return await serveHttp(handle);
+}
+
+function serveHttp(handle: (path: string) => string): Promise<Serving> {
+  const server = createHttpServer((request, response) => response.end(handle(request.url!)));
+  return new Promise((resolve) => {
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as { port: number };
+      const stop = () => {
+        server.close();
+        server.closeAllConnections();
+      };
+      resolve({ port, stop });
+    });
+  });
+}
+
+switch (part) {
+  case "timers": {
+    const order: string[] = [];
+    const interval = setInterval(() => order.push("interval"), 2);
+    await Promise.all([
+      sleep(30).then(() => order.push("late")),
+      sleep(10).then(() => order.push("early")),
+      new Promise((resolve) => setImmediate(resolve)).then(() => order.push("immediate")),
+    ]);
+    clearInterval(interval);
+    expectEqual(order.filter((each) => each === "early" || each === "late").join(), "early,late");
+    for (const each of ["interval", "immediate"]) if (!order.includes(each)) throw new Error(`no ${each}`);
+    break;
+  }
+  case "signals":
+    for (const name of ["SIGUSR1", "SIGUSR2", "SIGHUP"] as const) {
+      const heard = new Promise<void>((resolve) => process.once(name, () => resolve()));
+      process.kill(process.pid, name);
+      await heard;
+    }
+    break;
+  case "stdin": {
+    // Whoever started this writes lines, and each after the first is an answer.
+    let text = "";
+    process.stdin.setEncoding("utf8");
+    console.log("1");
+    for await (const data of process.stdin) {
+      text += data;
+      console.log(text.split("\n").length);
+    }
+    expectEqual(text, "one\ntwo\nthree\n");
+    break;
+  }
+  case "children": {
+    const child = spawn("sh", ["-c", "read line; echo got $line; exit 7"]);
+    let text = "";
+    child.stdout.on("data", (data) => text += data);
+    child.stdin.end("this\n");
+    expectEqual(await new Promise((resolve) => child.on("close", resolve)), 7);
+    expectEqual(text, "got this\n");
+    break;
+  }
+  case "files":
+    for (let i = 0; i < 5; i++) expectEqual((await readFile(fileURLToPath(import.meta.url))).length > 1000, true);
+    break;
+  case "sockets": {
+    const server = createServer((socket) => socket.pipe(socket));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+    const { port } = server.address() as { port: number };
+    const socket = connect(port, "127.0.0.1");
+    for (let i = 0; i < 10; i++) {
+      const echoed = new Promise((resolve) => socket.once("data", (data) => resolve(String(data))));
+      socket.write(`message ${i}`);
+      expectEqual(await echoed, `message ${i}`);
+    }
+    socket.destroy();
+    server.close();
+    break;
+  }
+  case "http": {
+    const server = await serveHttp((path) => `hello ${path}`);
+    await fetched(server.port);
+    server.stop();
+    break;
+  }
+  case "server": {
+    const server = await serve((path) => `hello ${path}`);
+    await fetched(server.port);
+    await server.stop();
+    break;
+  }
+  default:
+    throw new Error(`unknown part ${part}`);
+}
+busy = false;
+await Promise.all(loops);
+await ring.close();
+console.log("done");

@@ -1,0 +1,31 @@
+import { Ring, type RingOptions } from "../../mod.ts";
+
+const ALL: readonly [name: string, options: RingOptions][] = [
+  ["ordinary", {}],
+  ["without deferTaskrun", { deferTaskrun: false, singleIssuer: false }],
+  ["with a submission thread", { sqpoll: { idle: 5 } }],
+  ["that polls", { iopoll: true }],
+  ["with a registered descriptor", { registerFd: true }],
+  ["in memory of its own", { noMmap: true }],
+  ["without a descriptor", { noMmap: true, registeredFdOnly: true }],
+  ["with SQEs of 128 bytes", { sqe128: true }],
+  ["with SQEs of both sizes", { sqeMixed: true }],
+  ["with CQEs of 32 bytes", { cqe32: true }],
+  ["with CQEs of both sizes", { cqeMixed: true }],
+  ["with a wait region", { waitRegion: true }],
+  ["that is disabled", { disabled: true }],
+];
+
+function canOpen(options: RingOptions): boolean {
+  try {
+    new Ring({ entries: 2, ...options })[Symbol.dispose]();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The kinds of rings that this kernel has, by name. */
+export const RING_KINDS: readonly (readonly [name: string, options: RingOptions])[] = ALL.filter(([, options]) =>
+  canOpen(options)
+);
