@@ -9,7 +9,8 @@ import { prepLinkTimeout } from "../abi/encode.ts";
 import type { Bytes, Home } from "../memory/address.ts";
 import { giveScratch, type Scratch, takeScratch } from "../memory/scratch.ts";
 import { checkInteger, checkMilliseconds, type FileSlot, shown } from "./arguments.ts";
-import { Engine, type Extra, NO_FD } from "./engine.ts";
+import { Engine } from "./engine.ts";
+import { type Extra, NO_FD } from "./pending.ts";
 import { RingClosedError, UnsupportedError, UringError } from "./errors.ts";
 import type { RingOptions } from "./options.ts";
 import { kernelRelease, type Probe, probeRing } from "./probe.ts";
@@ -160,7 +161,7 @@ export class RingBase {
     const { op, fd, home, scratch, extra } = operation;
     const { signal, timeout, personality = 0 } = options;
     let limit: Promise<number> | undefined;
-    const cancel = () => engine.cancelSlot(slot);
+    const cancel = () => engine.canceller.slot(slot);
     let late = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
     // No kernel up to 6.18 starts a LINK_TIMEOUT for each thing that waits in a worker thread, and some (6.1) not for

@@ -7,43 +7,19 @@
  * @module
  */
 
-import { AT, IORING_ASYNC_CANCEL, IORING_CQE_F, IORING_REGISTER, IORING_SETUP, IOSQE } from "../abi/constants.ts";
-import { prepCancel } from "../abi/encode.ts";
+import { AT, IORING_CQE_F, IORING_SETUP, IOSQE } from "../abi/constants.ts";
 import { errnoText } from "../abi/errno.ts";
 import { warn } from "../../ffi/host.ts";
 import type { Home } from "../memory/address.ts";
 import { giveScratch, type Scratch } from "../memory/scratch.ts";
+import { Canceller } from "./canceller.ts";
 import { type Core, STATE, TURN, type WaitLimits } from "./core.ts";
+import { CANCEL_AGAIN_MS, Ending } from "./ending.ts";
 import { AbortError, RingClosedError, UringError } from "./errors.ts";
 import { keepForGood, keptError, warnOfKept } from "./kept.ts";
 import type { RingOptions } from "./options.ts";
 import { openCore } from "./open_core.ts";
-
-/** An operation's further business, for those that have any: most do not. */
-export interface Extra {
-  /** Called for each completion but the final one, which has no IORING_CQE_F_MORE. */
-  more?: (res: number, flags: number) => void;
-  /** Called with the final completion; gives the result that the promise settles by. */
-  last?: (res: number, flags: number) => number;
-  /** Turns a result into what the promise resolves to. */
-  decode?: (res: number, scratch: Scratch | null) => unknown;
-  /** Makes the error for a negative result; undefined: the usual one. */
-  failed?: (errno: number) => unknown;
-  /** Called once, at the final completion, before the promise settles. */
-  ended?: () => void;
-  path?: string | undefined;
-  dest?: string | undefined;
-  /** The fd is a slot of the registered files. */
-  fixedFile?: boolean;
-  /** The buffer group, one that exists, that its buffers come from. */
-  group?: number;
-  /** Buffers beyond the first: a readv's. */
-  homes?: readonly Home[];
-  /** Further scratch memory. */
-  scratches?: readonly Scratch[];
-}
-
-type Settle = (value: unknown) => void;
+import { type Extra, NO_FD, type Settle, TAG } from "./pending.ts";
 
 /** Hears a completion that belongs to no operation. It must not throw. */
 export type Listener = (data: number | bigint, res: number, flags: number) => void;
@@ -64,7 +40,6 @@ const now = performance.now.bind(performance);
 
 const ECANCELED = -125;
 const EINTR = -4;
-const EINVAL = -22;
 const EMFILE = -24;
 const ERESTARTSYS = -512;
 const ERESTART_RESTARTBLOCK = -516;
@@ -125,10 +100,7 @@ export class Engine {
   #chainSize = 0;
   /** Promises made from those of the open chain. */
   readonly #derived: Promise<unknown>[] = [];
-  /** Cancellations that wait for a chain to be complete: staged now, they would become part of it. */
-  readonly #cancelsWaiting: (() => void)[] = [];
-  /** Operations that are cancelled until they end. */
-  readonly #insisting: Set<bigint> = new Set();
+  readonly canceller: Canceller = new Canceller(this);
   /** Whether an operation with IO_DRAIN was ever staged: what comes after one waits, cancellations too. */
   #drains = false;
   /** CQEs of 16 and of 32 bytes, which take two places. */
@@ -185,7 +157,7 @@ export class Engine {
   room(size: number, what: string): number {
     if (this.closed || this.#fatal !== undefined) throw this.#fatal ?? new RingClosedError(what);
     const { core } = this;
-    if (core.count + size > core.limit) this.#makeRoom(size, what);
+    if (core.count + size > core.limit) this.makeRoom(size, what);
     return core.count * core.sqeWords;
   }
 
@@ -297,7 +269,7 @@ export class Engine {
   }
 
   /** Room for more: what is staged goes in now, but for an open chain, which must go in whole. */
-  #makeRoom(size: number, what: string): void {
+  makeRoom(size: number, what: string): void {
     const { core } = this;
     if (core.disabled) throw core.disabledError(what);
     const chained = this.#chainSize;
@@ -456,7 +428,7 @@ export class Engine {
     if (this.#walking) this.#rescued ??= core.cqes.slice();
     this.#disarm();
     if (this.#chainSize > 0) this.#closeChain();
-    if (this.#cancelsWaiting.length > 0) this.#stageWaitingCancels();
+    if (this.canceller.waiting.length > 0) this.canceller.stageWaiting();
     const reaped = limits !== undefined
       ? core.turnWithin(flags, wait, { ...limits, timeout: timeoutMs })
       : timeoutMs === undefined
@@ -768,106 +740,22 @@ export class Engine {
     this.#refusal = refusal;
   }
 
-  /** Cancels a pending operation; what comes of it shows in that operation. */
-  cancelSlot(slot: number): void {
-    this.insist(this.userData(slot));
+  /** Nothing can be asked of the kernel any more. */
+  get ended(): boolean {
+    return this.#finished || this.#fatal !== undefined;
   }
 
-  /** Cancels an operation, which may have been told already, until it ends; nothing, when it has. */
-  insist(userData: bigint): void {
-    if (this.#insisting.has(userData)) return;
-    this.#insisting.add(userData);
-    this.#insist(userData, FIRST_CANCEL_MS);
+  /** What is staged now would become part of a chain. */
+  get chainOpen(): boolean {
+    return this.#chainFlag !== 0 || this.#chainSize > 0;
   }
 
-  /** As {@linkcode insist}, for those that do not end within the moment. */
-  insistOnAll(targets: readonly bigint[]): void {
-    const left = targets.filter((userData) => this.#isPending(userData));
-    if (left.length === 0) return;
-    setTimeout(() => left.forEach((userData) => this.insist(userData)), FIRST_CANCEL_MS).unref();
+  /** What is staged goes in now, in one turn. */
+  flush(): void {
+    if (this.core.count > 0) this.#turn(0, 0, undefined);
   }
 
-  #isPending(userData: bigint): boolean {
-    if (this.#finished || this.#fatal !== undefined) return false;
-    return this.userData(Number(userData & 0xffffffffn)) === userData;
-  }
-
-  /**
-   * The kernel can miss: a worker thread that is told to stop (EALREADY) may just then leave the operation to a poll,
-   * where it goes on; what waits in a chain for its start is not found at all (ENOENT). So it is told until it ends.
-   */
-  #insist(userData: bigint, waitMs: number): void {
-    const done = () => void this.#insisting.delete(userData);
-    if (!this.#isPending(userData)) return done();
-    const missed = () => {
-      if (!this.#isPending(userData)) return done();
-      setTimeout(() => this.#insist(userData, Math.min(2 * waitMs, LAST_CANCEL_MS)), waitMs).unref();
-    };
-    if (!this.#drains) return this.#stageCancel(userData, 0, done, missed);
-    this.#cancelNow(userData, 0);
-    missed();
-  }
-
-  /** Cancels everything in flight, without waiting. */
-  #cancelEverything(): void {
-    if (this.#fatal !== undefined) return;
-    const flags = IORING_ASYNC_CANCEL.ANY | IORING_ASYNC_CANCEL.ALL;
-    if (this.#drains) {
-      this.#cancelNow(0n, flags);
-      return;
-    }
-    this.#stageCancelOfAll(flags);
-  }
-
-  #stageCancelOfAll(flags: number): void {
-    this.#stageCancel(0n, flags, ignore, (error) => {
-      // Before 5.19 the kernel can't be asked for all at once.
-      if ((error as UringError).code !== "EINVAL") return;
-      for (let slot = 0; slot < this.#slots; slot++) {
-        if (this.#promises[slot] !== undefined) this.cancelSlot(slot);
-      }
-    });
-  }
-
-  /** Cancels with a call of its own (6.0): an SQE would wait behind one with IO_DRAIN, perhaps for ever. */
-  #cancelNow(userData: bigint, flags: number): void {
-    // What is still staged can't be found: it goes in first, but for a chain that is still being built.
-    if (this.#chainFlag !== 0 || this.#chainSize > 0) {
-      this.#cancelsWaiting.push(() => this.#cancelNow(userData, flags));
-      return;
-    }
-    const { core } = this;
-    if (core.count > 0) this.#turn(0, 0, undefined);
-    // struct io_uring_sync_cancel_reg: addr, fd, flags, timeout (none: it does not wait), opcode.
-    const arg = new DataView(new ArrayBuffer(64));
-    arg.setBigUint64(0, userData, true);
-    arg.setInt32(8, -1, true);
-    arg.setUint32(12, flags, true);
-    if (core.register(IORING_REGISTER.SYNC_CANCEL, arg, 1) === EINVAL) {
-      // Before 6.0 there is no such call.
-      if (flags === 0) this.#stageCancel(userData, 0, ignore, ignore);
-      else this.#stageCancelOfAll(flags);
-    }
-    if (!this.#scheduled) this.#schedule();
-  }
-
-  #stageWaitingCancels(): void {
-    for (const cancel of this.#cancelsWaiting.splice(0)) cancel();
-  }
-
-  #stageCancel(userData: bigint, flags: number, resolve: Settle, reject: Settle): void {
-    if (this.#chainFlag !== 0 || this.#chainSize > 0) {
-      this.#cancelsWaiting.push(() => this.#stageCancel(userData, flags, resolve, reject));
-      return;
-    }
-    const { core } = this;
-    if (core.count + 1 > core.limit) this.#makeRoom(1, "async_cancel");
-    const at = core.count * core.sqeWords;
-    prepCancel(core.sqes, at, userData, flags);
-    const slot = this.slot("async_cancel", NO_FD, null, null, null);
-    this.settleWith(slot, resolve, reject);
-    this.stage(at, slot, 0, 0);
-  }
+  // The end
 
   /** Cancels, waits for every final completion in the event loop, unmaps, closes. */
   close(): Promise<void> {
@@ -887,7 +775,7 @@ export class Engine {
       const ending = new Ending(this.core.closeTimeout);
       const look = () => {
         const todo = ending.look(this.inFlight);
-        if (todo === "cancel") this.#cancelEverything();
+        if (todo === "cancel") this.canceller.everything();
         else if (todo === "give up") this.#drained?.();
       };
       const again = setInterval(look, Math.min(CANCEL_AGAIN_MS, this.core.closeTimeout));
@@ -896,7 +784,7 @@ export class Engine {
         this.#drained = undefined;
         resolve();
       };
-      this.#cancelEverything();
+      this.canceller.everything();
     });
   }
 
@@ -915,11 +803,11 @@ export class Engine {
     if (this.#walking) throw new TypeError("a callback of the ring can't wait for its end: call close() instead");
     this.#closing ??= resolved;
     const ending = new Ending(this.core.closeTimeout);
-    if (this.inFlight > 0 && this.#fatal === undefined) this.#cancelEverything();
+    if (this.inFlight > 0) this.canceller.everything();
     while (this.inFlight > 0 && this.#fatal === undefined) {
       this.#turn(TURN.GET_EVENTS, 1, Math.min(CANCEL_AGAIN_MS, this.core.closeTimeout));
       const todo = ending.look(this.inFlight);
-      if (todo === "cancel") this.#cancelEverything();
+      if (todo === "cancel") this.canceller.everything();
       else if (todo === "give up") break;
     }
     this.#drained?.();
@@ -971,48 +859,12 @@ export class Engine {
   }
 }
 
-/** Between the attempts to cancel what the kernel misses, at first and at most, in milliseconds. */
-const FIRST_CANCEL_MS = 1;
-const LAST_CANCEL_MS = 100;
-
 /** A limit that is none, and the least that a wait can gather: 0 would be no least wait. */
 const DISTANT_MS = 1e12;
 const LEAST_WAIT_MS = 0.001;
 
-/** Between the attempts to cancel everything, while closing and nothing ends. */
-const CANCEL_AGAIN_MS = 100;
 /** For what came in while nobody looked. */
 const LAST_LOOK_MS = 1;
-
-/** Watches how what is in flight becomes less. */
-class Ending {
-  readonly #timeoutMs: number;
-  #fewest = Infinity;
-  #changed: number;
-  #cancelled: number;
-
-  constructor(timeoutMs: number) {
-    this.#timeoutMs = timeoutMs;
-    this.#changed = this.#cancelled = now();
-  }
-
-  /**
-   * Cancelling again finds what was between two states. With ten thousands in flight, which the kernel looks through for
-   * each, it takes a second: so never while some still end.
-   */
-  look(inFlight: number): "wait" | "cancel" | "give up" {
-    const time = now();
-    if (inFlight < this.#fewest) {
-      this.#fewest = inFlight;
-      this.#changed = time;
-      return "wait";
-    }
-    if (time - this.#changed >= this.#timeoutMs) return "give up";
-    if (time - Math.max(this.#changed, this.#cancelled) < CANCEL_AGAIN_MS) return "wait";
-    this.#cancelled = time;
-    return "cancel";
-  }
-}
 
 let warned = false;
 
@@ -1074,9 +926,3 @@ function throwLater(error: unknown): void {
 
 /** The flags that make an SQE one of a chain. */
 const LINKS = IOSQE.IO_LINK | IOSQE.IO_HARDLINK;
-
-/** The op of a slot that belongs to no operation, but to a resource's tag. */
-export const TAG = "tag";
-
-/** No descriptor belongs to the operation. */
-export const NO_FD = -0x80000000;

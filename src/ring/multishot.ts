@@ -7,7 +7,8 @@
 import { IORING_CQE_F } from "../abi/constants.ts";
 import { shown } from "./arguments.ts";
 import type { OpOptions } from "./base.ts";
-import type { Engine, Extra } from "./engine.ts";
+import type { Engine } from "./engine.ts";
+import type { Extra } from "./pending.ts";
 import type { UringError } from "./errors.ts";
 
 /** Options of every multishot operation. */
@@ -230,7 +231,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     this.#state = state;
     if (cancelled || this.#operation === undefined) return;
     const slot = this.#engine.slotOf(this.#operation);
-    if (slot >= 0) this.#engine.cancelSlot(slot);
+    if (slot >= 0) this.#engine.canceller.slot(slot);
   }
 
   #end(): void {

@@ -20,7 +20,7 @@ import { type Scratch, takeScratch } from "../memory/scratch.ts";
 import { decodeAddress, encodeAddress, SOCKADDR_ROOM, type SocketAddress } from "../memory/sockaddr.ts";
 import { checkFd, checkFlags, checkInteger, checkU32, toFileIndex } from "./arguments.ts";
 import type { DirectOptions, OpOptions } from "./base.ts";
-import type { Extra } from "./engine.ts";
+import type { Extra } from "./pending.ts";
 import { RingClosedError, UnsupportedError } from "./errors.ts";
 import { TimeOps } from "./ops_time.ts";
 import { kernelRelease } from "./probe.ts";

@@ -7,7 +7,7 @@
 import { IORING_CQE_F, MSG } from "../abi/constants.ts";
 import { prepRecvmsg, prepSendmsg } from "../abi/encode.ts";
 import { checkFd, checkFlags } from "./arguments.ts";
-import type { Extra } from "./engine.ts";
+import type { Extra } from "./pending.ts";
 import { SendOps, type TransferOptions } from "./net_send.ts";
 import {
   readReceived,

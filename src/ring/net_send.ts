@@ -11,7 +11,7 @@ import type { Scratch } from "../memory/scratch.ts";
 import { encodeAddress, type SocketAddress } from "../memory/sockaddr.ts";
 import { checkFd, checkFlags, lengthOf } from "./arguments.ts";
 import { bytesAddress, type OpOptions } from "./base.ts";
-import type { Extra } from "./engine.ts";
+import type { Extra } from "./pending.ts";
 import { UnsupportedError } from "./errors.ts";
 import { SocketOps } from "./net_connect.ts";
 import { kernelRelease } from "./probe.ts";

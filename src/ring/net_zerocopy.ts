@@ -11,7 +11,7 @@ import { giveScratch } from "../memory/scratch.ts";
 import type { SocketAddress } from "../memory/sockaddr.ts";
 import { checkFd, checkFlags, checkInteger, shown } from "./arguments.ts";
 import type { Operation, OpOptions } from "./base.ts";
-import type { Extra } from "./engine.ts";
+import type { Extra } from "./pending.ts";
 import { UnsupportedError, UringError } from "./errors.ts";
 import { MessageOps } from "./net_message.ts";
 import type { TransferOptions } from "./net_send.ts";

@@ -37,7 +37,7 @@ import {
   toFileIndex,
 } from "./arguments.ts";
 import type { DirectOptions, OpOptions } from "./base.ts";
-import type { Extra } from "./engine.ts";
+import type { Extra } from "./pending.ts";
 import { UnsupportedError } from "./errors.ts";
 import { RwOps } from "./ops_rw.ts";
 import { kernelRelease } from "./probe.ts";

@@ -8,7 +8,7 @@ import { IORING_FEAT, IORING_NOP, IORING_SETUP } from "../abi/constants.ts";
 import { prepNop, prepNop128 } from "../abi/encode.ts";
 import { checkFd, checkInteger } from "./arguments.ts";
 import { type OpOptions, RingBase } from "./base.ts";
-import { type Extra, NO_FD } from "./engine.ts";
+import { type Extra, NO_FD } from "./pending.ts";
 import { RingClosedError, UnsupportedError } from "./errors.ts";
 import { kernelRelease } from "./probe.ts";
 

@@ -42,7 +42,7 @@ import {
 } from "./arguments.ts";
 import { type OpOptions, writeTimespec } from "./base.ts";
 import { BufferGroups, closedMeanwhile } from "./buffer_groups.ts";
-import type { Extra } from "./engine.ts";
+import type { Extra } from "./pending.ts";
 import { UnsupportedError } from "./errors.ts";
 import { Multishot, type MultishotOptions, type Shots } from "./multishot.ts";
 import { SystemOps } from "./ops_system.ts";

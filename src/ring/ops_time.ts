@@ -222,7 +222,7 @@ export class TimeOps extends FileOps {
       ? this.#answered(this.#ask((words, at) => prepCancel(words, at, 0, flags), ignore))
       : this.#cancelEach(targets);
     // What waits in a chain for its start is meant, too, and not found before that.
-    found.then(() => engine.insistOnAll(targets), ignore);
+    found.then(() => engine.canceller.insistOnAll(targets), ignore);
     return found;
   }
 
@@ -236,7 +236,7 @@ export class TimeOps extends FileOps {
   }
 
   #cancelOne(userData: bigint): Promise<number> {
-    const missed = () => this.engine.insist(userData);
+    const missed = () => this.engine.canceller.insist(userData);
     return this.#answered(this.#ask((words, at) => prepCancel(words, at, userData, 0), missed).then(() => 1));
   }
 

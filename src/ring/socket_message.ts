@@ -21,7 +21,7 @@ import { decodeAddress, encodeAddress, SOCKADDR_ROOM, type SocketAddress } from 
 import { checkInteger, shown } from "./arguments.ts";
 import { namingAddress } from "./socket_address.ts";
 import { homesOf, type Piece, piecesOf, takeIovecs } from "./socket_buffers.ts";
-import type { Extra } from "./engine.ts";
+import type { Extra } from "./pending.ts";
 
 /** A message to send. */
 export interface SendMessage {

@@ -7,7 +7,8 @@
  * @module
  */
 
-import { type Engine, NO_FD, TAG } from "./engine.ts";
+import type { Engine } from "./engine.ts";
+import { NO_FD, TAG } from "./pending.ts";
 
 /**
  * In a tag beside its slot's user data: the core, which takes the bit off again, then does not count its completion

@@ -1,0 +1,129 @@
+/**
+ * Cancels what is in flight, for signals, time limits, `cancel()` and the end of a ring.
+ *
+ * @module
+ */
+
+import { IORING_ASYNC_CANCEL, IORING_REGISTER } from "../abi/constants.ts";
+import { prepCancel } from "../abi/encode.ts";
+import type { Engine } from "./engine.ts";
+import { NO_FD, type Settle } from "./pending.ts";
+import type { UringError } from "./errors.ts";
+
+const EINVAL = -22;
+
+/** Between the attempts to cancel what the kernel misses, at first and at most, in milliseconds. */
+const FIRST_CANCEL_MS = 1;
+const LAST_CANCEL_MS = 100;
+
+/** Cancels operations of one ring. */
+export class Canceller {
+  /** Cancellations that wait for a chain to be complete: staged now, they would become part of it. */
+  readonly waiting: (() => void)[] = [];
+  readonly #engine: Engine;
+  /** Operations that are cancelled until they end. */
+  readonly #insisting: Set<bigint> = new Set();
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Cancels a pending operation; what comes of it shows in that operation. */
+  slot(slot: number): void {
+    this.insist(this.#engine.userData(slot));
+  }
+
+  /** Cancels an operation, which may have been told already, until it ends; nothing, when it has. */
+  insist(userData: bigint): void {
+    if (this.#insisting.has(userData)) return;
+    this.#insisting.add(userData);
+    this.#insist(userData, FIRST_CANCEL_MS);
+  }
+
+  /** As {@linkcode insist}, for those that do not end within the moment. */
+  insistOnAll(targets: readonly bigint[]): void {
+    const left = targets.filter((userData) => this.#isPending(userData));
+    if (left.length === 0) return;
+    setTimeout(() => left.forEach((userData) => this.insist(userData)), FIRST_CANCEL_MS).unref();
+  }
+
+  #isPending(userData: bigint): boolean {
+    return !this.#engine.ended && this.#engine.userData(Number(userData & 0xffffffffn)) === userData;
+  }
+
+  /**
+   * The kernel can miss: a worker thread that is told to stop (EALREADY) may just then leave the operation to a poll,
+   * where it goes on; what waits in a chain for its start is not found at all (ENOENT). So it is told until it ends.
+   */
+  #insist(userData: bigint, waitMs: number): void {
+    const done = () => void this.#insisting.delete(userData);
+    if (!this.#isPending(userData)) return done();
+    const missed = () => {
+      if (!this.#isPending(userData)) return done();
+      setTimeout(() => this.#insist(userData, Math.min(2 * waitMs, LAST_CANCEL_MS)), waitMs).unref();
+    };
+    if (!this.#engine.drains) return this.#stageCancel(userData, 0, done, missed);
+    this.#cancelNow(userData, 0);
+    missed();
+  }
+
+  /** Cancels everything in flight, without waiting. */
+  everything(): void {
+    if (this.#engine.ended) return;
+    const flags = IORING_ASYNC_CANCEL.ANY | IORING_ASYNC_CANCEL.ALL;
+    if (this.#engine.drains) this.#cancelNow(0n, flags);
+    else this.#stageCancelOfAll(flags);
+  }
+
+  #stageCancelOfAll(flags: number): void {
+    this.#stageCancel(0n, flags, ignore, (error) => {
+      // Before 5.19 the kernel can't be asked for all at once.
+      if ((error as UringError).code !== "EINVAL") return;
+      for (const slot of this.#engine.slotsOn()) this.slot(slot);
+    });
+  }
+
+  /** Cancels with a call of its own (6.0): an SQE would wait behind one with IO_DRAIN, perhaps for ever. */
+  #cancelNow(userData: bigint, flags: number): void {
+    // What is still staged can't be found: it goes in first, but for a chain that is still being built.
+    const engine = this.#engine;
+    if (engine.chainOpen) {
+      this.waiting.push(() => this.#cancelNow(userData, flags));
+      return;
+    }
+    engine.flush();
+    // struct io_uring_sync_cancel_reg: addr, fd, flags, timeout (none: it does not wait), opcode.
+    const arg = new DataView(new ArrayBuffer(64));
+    arg.setBigUint64(0, userData, true);
+    arg.setInt32(8, -1, true);
+    arg.setUint32(12, flags, true);
+    if (engine.core.register(IORING_REGISTER.SYNC_CANCEL, arg, 1) === EINVAL) {
+      // Before 6.0 there is no such call.
+      if (flags === 0) this.#stageCancel(userData, 0, ignore, ignore);
+      else this.#stageCancelOfAll(flags);
+    }
+    engine.poke();
+  }
+
+  /** The chain is complete. */
+  stageWaiting(): void {
+    for (const cancel of this.waiting.splice(0)) cancel();
+  }
+
+  #stageCancel(userData: bigint, flags: number, resolve: Settle, reject: Settle): void {
+    const engine = this.#engine;
+    if (engine.chainOpen) {
+      this.waiting.push(() => this.#stageCancel(userData, flags, resolve, reject));
+      return;
+    }
+    const { core } = engine;
+    if (core.count + 1 > core.limit) engine.makeRoom(1, "async_cancel");
+    const at = core.count * core.sqeWords;
+    prepCancel(core.sqes, at, userData, flags);
+    const slot = engine.slot("async_cancel", NO_FD, null, null, null);
+    engine.settleWith(slot, resolve, reject);
+    engine.stage(at, slot, 0, 0);
+  }
+}
+
+function ignore(): void {}

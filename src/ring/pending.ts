@@ -1,0 +1,41 @@
+/**
+ * What is known of an operation in flight.
+ *
+ * @module
+ */
+
+import type { Home } from "../memory/address.ts";
+import type { Scratch } from "../memory/scratch.ts";
+
+/** An operation's further business, for those that have any: most do not. */
+export interface Extra {
+  /** Called for each completion but the final one, which has no IORING_CQE_F_MORE. */
+  more?: (res: number, flags: number) => void;
+  /** Called with the final completion; gives the result that the promise settles by. */
+  last?: (res: number, flags: number) => number;
+  /** Turns a result into what the promise resolves to. */
+  decode?: (res: number, scratch: Scratch | null) => unknown;
+  /** Makes the error for a negative result; undefined: the usual one. */
+  failed?: (errno: number) => unknown;
+  /** Called once, at the final completion, before the promise settles. */
+  ended?: () => void;
+  path?: string | undefined;
+  dest?: string | undefined;
+  /** The fd is a slot of the registered files. */
+  fixedFile?: boolean;
+  /** The buffer group, one that exists, that its buffers come from. */
+  group?: number;
+  /** Buffers beyond the first: a readv's. */
+  homes?: readonly Home[];
+  /** Further scratch memory. */
+  scratches?: readonly Scratch[];
+}
+
+/** Resolves or rejects a promise. */
+export type Settle = (value: unknown) => void;
+
+/** The op of a slot that belongs to no operation, but to a resource's tag. */
+export const TAG = "tag";
+
+/** No descriptor belongs to the operation. */
+export const NO_FD = -0x80000000;
