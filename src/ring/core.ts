@@ -177,7 +177,8 @@ export class Core {
    * @throws {UringError} EBADFD when it is enabled already
    */
   enable(): void {
-    const rc = this.register(IORING_REGISTER.ENABLE_RINGS, null, 0);
+    // Before 5.18 the kernel would first wait, perhaps for ever, until nothing is in flight.
+    const rc = this.disabled ? this.register(IORING_REGISTER.ENABLE_RINGS, null, 0) : EBADFD;
     if (rc < 0) throw new UringError(rc, "io_uring_register", { detail: "ENABLE_RINGS: the ring is enabled already" });
   }
 

@@ -16,7 +16,7 @@ import type { FileRegistrar } from "./file_table.ts";
 import { changeNapiId, type NapiOptions, type NapiSettings, registerNapi, unregisterNapi } from "./napi.ts";
 import { BufferOps } from "./ops_buffers.ts";
 import { type CancelTarget, sourceOf } from "./ops_time.ts";
-import { needRegister, registerCall, registerError } from "./register_call.ts";
+import { needDisabled, needRegister, registerCall, registerError } from "./register_call.ts";
 import { RegisteredFiles } from "./registered_files.ts";
 import { refusedBy, restrict, type Restrictions, toRestrictionSet } from "./restrictions.ts";
 import { cancelSlots } from "./sync_cancel.ts";
@@ -128,6 +128,7 @@ export class RegisterOps extends BufferOps implements FileRegistrar {
    */
   enable(): void {
     this.#open("enable");
+    needDisabled(this.engine.core, "ENABLE_RINGS");
     registerCall(this.engine.core, "ENABLE_RINGS", null, 0);
     this.engine.poke();
   }

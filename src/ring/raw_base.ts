@@ -228,7 +228,7 @@ export class RawBase {
   }
 
   /**
-   * Calls `io_uring_register`.
+   * Calls `io_uring_register`. Before Linux 5.18 some calls (EVENTFD, RESTRICTIONS) block until nothing is in flight.
    *
    * @param opcode an IORING_REGISTER value
    * @param arg the memory of its argument; null for none

@@ -26,6 +26,7 @@ export interface CallContext {
 }
 
 const EINVAL = -22;
+const EBADFD = -77;
 
 /** What the argument of the call under way points to: what only a local variable mentions may be collected. */
 const underWay: { holds: unknown } = { holds: undefined };
@@ -93,6 +94,16 @@ const COMMON: Details = {
 export function needRegister(op: RegisterName): void {
   const known = queryOpcodes();
   if (known !== undefined && IORING_REGISTER[op] >= known.registers) throw lacking(op);
+}
+
+/**
+ * Refuses what is for a ring that is disabled still. The kernel would, too, but before 5.18 not until nothing is in
+ * flight, for which it waits, perhaps for ever.
+ *
+ * @throws {UringError} EBADFD
+ */
+export function needDisabled(core: Core, op: RegisterName): void {
+  if (!core.disabled) throw registerError(EBADFD, op);
 }
 
 function lacking(op: RegisterName): UnsupportedError {

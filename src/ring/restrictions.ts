@@ -10,7 +10,7 @@ import type { Core } from "./core.ts";
 import { UringError } from "./errors.ts";
 import type { Probe } from "./probe.ts";
 import { queryOpcodes } from "./query.ts";
-import { registerError, registerQuietly } from "./register_call.ts";
+import { needDisabled, registerError, registerQuietly } from "./register_call.ts";
 
 /** What a ring is to be restricted to. What is left out stays allowed. */
 export interface Restrictions {
@@ -86,6 +86,7 @@ function numbersOf(names: readonly string[], codes: Record<string, number>, what
  * Older kernels allow nothing of a kind that goes unnamed, newer ones everything: so everything is named.
  */
 export function restrict(core: Core, set: RestrictionSet, probe: Probe): void {
+  needDisabled(core, "RESTRICTIONS");
   const ops = [...(set.ops ?? probe.ops.map((name) => probe.op(name).code))];
   // Before 6.18 the kernel does not tell how many register ops it has, but refuses a number too high.
   let registers = queryOpcodes()?.registers ?? Object.keys(IORING_REGISTER).length;

@@ -273,15 +273,6 @@ describe("what liburing has no prep for", () => {
     ring.sqe().setUint8(0, IORING_OP.SYNC_FILE_RANGE);
     expect(results(ring, 1).get(1)).toBe(0);
   });
-
-  test("42: an opcode that the kernel does not know is EINVAL", () => {
-    using ring = new RawRing({ entries: 2 });
-    for (const opcode of [IORING_OP.NOP128, 200, 255]) {
-      ring.prepNop(1);
-      ring.sqe().setUint8(0, opcode);
-      expect(results(ring, 1).get(1)).toBe(EINVAL);
-    }
-  });
 });
 
 describe("arguments that can't be", () => {
@@ -289,54 +280,9 @@ describe("arguments that can't be", () => {
   // deno-lint-ignore no-explicit-any -- as from JavaScript
   type Any = any;
   const REFUSED: [string, (ring: Any) => unknown, typeof TypeError | typeof RangeError, RegExp][] = [
-    ["63: user data -1", (ring) => ring.prepNop(-1), RangeError, /userData must be from 0 to 2\^53 - 1, not -1/],
-    ["63: user data 2^53", (ring) => ring.prepNop(2 ** 53), RangeError, /userData must be from 0 to 2\^53 - 1/],
-    ["63: user data 0.5", (ring) => ring.prepNop(0.5), TypeError, /userData must be an integer, not 0.5/],
-    ["63: user data NaN", (ring) => ring.prepNop(NaN), TypeError, /userData must be an integer/],
-    ["63: user data as bigint", (ring) => ring.prepNop(1n), TypeError, /userData must be an integer, not 1n/],
-    ["63: user data left out", (ring) => ring.prepNop(), TypeError, /userData must be an integer, not undefined/],
-    ["a target of -1", (ring) => ring.prepCancel(1, -1, 0), RangeError, /userData must be from 0/],
-    ["30: fd 1.5", (ring) => ring.prepRead(1, 1.5, buffer(), 8, 0), TypeError, /fd must be an integer/],
-    ["30: fd 2^31", (ring) => ring.prepClose(1, 2 ** 31), TypeError, /fd must be an integer/],
-    ["30: fd as text", (ring) => ring.prepFsync(1, "3", 0), TypeError, /fd must be an integer.*not "3"/],
-    ["30: dfd NaN", (ring) => ring.prepOpenat(1, NaN, "x", 0, 0), TypeError, /dfd must be an integer/],
-    ["30: a second dfd", (ring) => ring.prepRenameat(1, 3, "x", 0.5, "y", 0), TypeError, /newdfd must be an integer/],
-    ["30: fd undefined", (ring) => ring.prepPollAdd(1, undefined, 1), TypeError, /fd must be an integer/],
-    ["36: length beyond the buffer", (ring) => ring.prepRead(1, 0, buffer(), 9, 0), RangeError, /length 9 .*8 bytes/],
-    [
-      "36: length beyond the view",
-      (ring) => ring.prepWrite(1, 0, buffer().subarray(4), 5, 0),
-      RangeError,
-      /length 5 .*4 bytes/,
-    ],
-    ["37: length 2^32", (ring) => ring.prepRead(1, 0, 4096, 2 ** 32, 0), RangeError, /4294967296/],
     ["length -1", (ring) => ring.prepRead(1, 0, buffer(), -1, 0), RangeError, /-1/],
     ["length NaN", (ring) => ring.prepRead(1, 0, buffer(), NaN, 0), RangeError, /NaN/],
     ["length left out", (ring) => ring.prepRead(1, 0, buffer()), RangeError, /undefined/],
-    [
-      "38: a detached buffer",
-      (ring) => {
-        const view = new Uint8Array(8);
-        structuredClone(view.buffer, { transfer: [view.buffer] });
-        return ring.prepRead(1, 0, view, 8, 0);
-      },
-      TypeError,
-      /buffer is detached/,
-    ],
-    ["40: no buffer", (ring) => ring.prepRead(1, 0, "text", 4, 0), TypeError, /buffer must be a typed array/],
-    [
-      "40: an object with a byteLength",
-      (ring) => ring.prepRead(1, 0, { byteLength: 8 }, 8, 0),
-      TypeError,
-      /buffer must be a typed array/,
-    ],
-    ["40: null", (ring) => ring.prepWrite(1, 0, null, 4, 0), TypeError, /buffer must be a typed array.*null/],
-    [
-      "41: 1025 iovecs",
-      (ring) => ring.prepReadv(1, 0, new Array(1025).fill(buffer()), 1025, 0),
-      RangeError,
-      /nrVecs must be from 1 to 1024/,
-    ],
     [
       "more iovecs than there are",
       (ring) => ring.prepReadv(1, 0, [buffer()], 2, 0),
@@ -350,10 +296,6 @@ describe("arguments that can't be", () => {
       RangeError,
       /length 32 .*16 bytes/,
     ],
-    ["62: a NUL in a path", (ring) => ring.prepOpenat(1, -100, "a\0", 0, 0), TypeError, /path contains a NUL/],
-    ["62: an empty path", (ring) => ring.prepUnlinkat(1, -100, "", 0), TypeError, /path is empty/],
-    ["a path in a second place", (ring) => ring.prepLinkat(1, -100, "x", -100, "", 0), TypeError, /newpath is empty/],
-    ["no path", (ring) => ring.prepMkdirat(1, -100, undefined, 0), TypeError, /path must be a string/],
     ["how that is nothing", (ring) => ring.prepOpenat2(1, -100, "x", undefined), TypeError, /how must be/],
     ["how that is null", (ring) => ring.prepOpenat2(1, -100, "x", null), TypeError, /how must be/],
     [
@@ -368,8 +310,6 @@ describe("arguments that can't be", () => {
       RangeError,
       /length 256 .*255 bytes/,
     ],
-    ["28: a time of -1", (ring) => ring.prepTimeout(1, { ms: -1 }, 0, 0), RangeError, /ms must be from 0/],
-    ["28: a time of NaN", (ring) => ring.prepLinkTimeout(1, { ms: NaN }, 0), RangeError, /ms must be from 0/],
     ["a time that is nothing", (ring) => ring.prepTimeout(1, undefined, 0, 0), TypeError, /ts must be/],
     [
       "a timespec that is too short",

@@ -4,6 +4,7 @@ import {
   AT,
   type ErrorContext,
   IORING_OP,
+  IORING_SETUP,
   O,
   Ring,
   RingClosedError,
@@ -14,6 +15,7 @@ import { ERRNO } from "../../src/abi/errno.ts";
 import { MOD, runScript } from "../support/script.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
+import { hasSetup } from "../support/kernel.ts";
 
 describe("UringError", () => {
   test("is shaped as Node's system errors", async () => {
@@ -162,23 +164,11 @@ describe("too many open files", () => {
       return () => taken.forEach((fd) => closeSync(fd));
     }`;
 
-  test("when a ring is opened is an error that names the limit", () => {
-    const script = `${EXHAUST}
-      const { Ring } = await import(${JSON.stringify(MOD)});
-      Ring.supported();
-      const giveBack = exhaust();
-      let error;
-      try { new Ring(); } catch (caught) { error = caught; }
-      giveBack();
-      console.log(JSON.stringify({ code: error.code, syscall: error.syscall, message: error.message }));
-      await new Ring().close();`;
-    const { code, syscall, message } = JSON.parse(runScript(script, "ulimit -n 100"));
-    expect({ code, syscall }).toEqual({ code: "EMFILE", syscall: "io_uring_setup" });
-    expect(message).toMatch(/too many open files.*ulimit -n/);
-  });
-
-  test("when the ring first has to sleep rejects what is in flight, rather than leave it for ever", () => {
-    const script = `${EXHAUST}
+  // Older kernels' rings are ready to sleep when they are opened.
+  test.skipIf(!hasSetup(IORING_SETUP.SUBMIT_ALL))(
+    "when the ring first has to sleep rejects what is in flight, rather than leave it for ever",
+    () => {
+      const script = `${EXHAUST}
       const { Ring } = await import(${JSON.stringify(MOD)});
       const ring = new Ring();
       await ring.nop();
@@ -187,8 +177,9 @@ describe("too many open files", () => {
       giveBack();
       await ring.close();
       console.log(JSON.stringify({ code: error.code, message: error.message }));`;
-    const { code, message } = JSON.parse(runScript(script, "ulimit -n 100"));
-    expect(code).toBe("EMFILE");
-    expect(message).toMatch(/ulimit -n/);
-  });
+      const { code, message } = JSON.parse(runScript(script, "ulimit -n 100"));
+      expect(code).toBe("EMFILE");
+      expect(message).toMatch(/ulimit -n/);
+    },
+  );
 });

@@ -15,6 +15,7 @@ import { RawRing } from "../../src/ring/raw.ts";
 import { resultOf } from "../support/completions.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
+import { hasOp } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
 import { descriptors, fdInfo } from "../support/process_state.ts";
 import { MOD, runScript } from "../support/script.ts";
@@ -68,14 +69,6 @@ describe("FileTable", () => {
     expect(descriptors()).not.toContain(folder.at("data"));
   });
 
-  test("an empty slot rejects with EBADF, and says which", async () => {
-    await using ring = new Ring();
-    using _files = new FileTable(ring, { size: 4 });
-    const error = await failure(ring.read(2, new Uint8Array(1), 0, FIXED), UringError);
-    expect(error.code).toBe("EBADF");
-    expect(error.message).toMatch("slot 2");
-  });
-
   test("update() changes several slots, empties and skips", async () => {
     await using ring = new Ring();
     using folder = new TempFolder();
@@ -112,17 +105,6 @@ describe("FileTable", () => {
     while (released.length < 1) await ring.timeout(1);
     expect(released, "the slot was emptied before its new file was refused").toEqual([2]);
     expect(ring.stats.inFlight).toBe(0);
-  });
-
-  test("refuses rings, with the reason", async () => {
-    await using ring = new Ring();
-    await using other = new Ring();
-    using files = new FileTable(ring, { size: 1 });
-    for (const { fd } of [ring, other]) {
-      expect(thrown(() => files.set(0, fd), UringError).message).toMatch(
-        `fd ${fd} for slot 0 is not open, or is a ring`,
-      );
-    }
   });
 
   test("one table a ring: a second is a decoded EBUSY, a third after close() works", async () => {
@@ -190,7 +172,7 @@ describe("FileTable", () => {
 });
 
 describe("allocation of slots", () => {
-  test("stays in the range that was given", async () => {
+  test.skipIf(!hasOp("SEND_ZC"))("stays in the range that was given", async () => {
     await using ring = new Ring();
     using folder = new TempFolder();
     folder.write("data", "x");

@@ -442,12 +442,6 @@ describe("zero-copy receive", () => {
 });
 
 describe("eventfds", () => {
-  test("a Ring refuses one, with the reason", async () => {
-    await using ring = new Ring();
-    const error = thrown(() => ring.registerEventfd(), UnsupportedError);
-    expect(error.needs).toMatch(/RawRing.*one eventfd/);
-  });
-
   test("RawRing.register() takes one, and it counts completions", async () => {
     const { EVENTFD, EVENTFD_ASYNC, UNREGISTER_EVENTFD } = IORING_REGISTER;
     // No operation makes an eventfd: this is the one by which a Ring is woken, which does not mind.

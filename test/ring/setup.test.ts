@@ -315,37 +315,6 @@ describe("attachTo", () => {
 describe("setup options that can't be", () => {
   // The numbers are those of the list of invalid input in the design.
   const REFUSED: [string, unknown, typeof TypeError | typeof RangeError, RegExp][] = [
-    ["1: entries 0", { entries: 0 }, RangeError, /entries.*from 1 to 32768, not 0/],
-    ["2: entries 32769", { entries: 32769 }, RangeError, /entries.*from 1 to 32768, not 32769/],
-    ["3: entries 3.5", { entries: 3.5 }, TypeError, /entries must be an integer.*not 3.5/],
-    ["3: entries NaN", { entries: NaN }, TypeError, /entries must be an integer.*not NaN/],
-    ["3: entries as text", { entries: "8" }, TypeError, /entries must be an integer.*not "8"/],
-    ["entries -1", { entries: -1 }, RangeError, /entries.*from 1 to 32768, not -1/],
-    ["entries as bigint", { entries: 8n }, TypeError, /entries must be an integer/],
-    ["4: cqEntries 0", { cqEntries: 0 }, RangeError, /cqEntries.*from 1 to 65536, not 0/],
-    ["cqEntries 1.5", { entries: 1, cqEntries: 1.5 }, TypeError, /cqEntries must be an integer/],
-    ["5: cqEntries below entries", { entries: 64, cqEntries: 32 }, RangeError, /cqEntries \(32\).*entries \(64\)/],
-    ["6: cqEntries 65537", { cqEntries: 65537 }, RangeError, /cqEntries.*from 1 to 65536, not 65537/],
-    ["7: SQ_AFF alone", { flags: F.SQ_AFF }, TypeError, /SQ_AFF needs sqpoll/],
-    ["9: deferTaskrun alone", { deferTaskrun: true }, TypeError, /deferTaskrun needs singleIssuer/],
-    ["9: DEFER_TASKRUN alone", { flags: F.DEFER_TASKRUN }, TypeError, /deferTaskrun needs singleIssuer/],
-    [
-      "9: deferTaskrun without singleIssuer",
-      { deferTaskrun: true, singleIssuer: false },
-      TypeError,
-      /deferTaskrun needs singleIssuer/,
-    ],
-    [
-      "10: deferTaskrun with sqpoll",
-      { deferTaskrun: true, singleIssuer: true, sqpoll: true },
-      TypeError,
-      /sqpoll and deferTaskrun exclude/,
-    ],
-    ["10: coopTaskrun with sqpoll", { coopTaskrun: true, sqpoll: true }, TypeError, /sqpoll and coopTaskrun exclude/],
-    ["10: taskrunFlag with sqpoll", { taskrunFlag: true, sqpoll: true }, TypeError, /sqpoll and taskrunFlag exclude/],
-    ["11: taskrunFlag alone", { taskrunFlag: true }, TypeError, /taskrunFlag needs coopTaskrun or deferTaskrun/],
-    ["12: hybridIopoll alone", { hybridIopoll: true }, TypeError, /hybridIopoll needs iopoll/],
-    ["13: CQE32 with CQE_MIXED", { cqe32: true, flags: F.CQE_MIXED }, TypeError, /cqe32 and cqeMixed exclude.*or some/],
     ["SQE128 with SQE_MIXED", { sqe128: true, sqeMixed: true }, TypeError, /sqe128 and sqeMixed exclude.*or some/],
     ["sqRewind alone", { sqRewind: true }, TypeError, /sqRewind needs noSqarray/],
     [
@@ -356,21 +325,16 @@ describe("setup options that can't be", () => {
     ],
     ["registeredFdOnly alone", { registeredFdOnly: true }, TypeError, /registeredFdOnly needs noMmap.*descriptor/],
     ["CQSIZE without a size", { flags: F.CQSIZE }, TypeError, /CQSIZE needs cqEntries/],
-    ["ATTACH_WQ without a ring", { flags: F.ATTACH_WQ }, TypeError, /ATTACH_WQ needs attachTo/],
     ["cqeMixed with one place", { cqeMixed: true, entries: 1, cqEntries: 1 }, RangeError, /cqEntries.*at least 2/],
     ["sqeMixed with one place", { sqeMixed: true, entries: 1 }, RangeError, /entries.*at least 2.*128 bytes/],
     ["waitRegion with iopoll", { waitRegion: true, iopoll: true }, TypeError, /iopoll and waitRegion exclude/],
-    ["14: an unknown flag", { flags: 1 << 25 }, RangeError, /flags.*no IORING_SETUP flag: 0x2000000.*0x1fffff/],
-    ["14: the highest bit", { flags: 0x80000000 }, RangeError, /flags.*no IORING_SETUP flag: 0x80000000/],
     ["flags as text", { flags: "1" }, TypeError, /flags must be a number/],
     ["flags 0.5", { flags: 0.5 }, TypeError, /flags must be an integer/],
     ["sqpoll as text", { sqpoll: "yes" }, TypeError, /sqpoll must be true, false or \{ idle, cpu \}, not "yes"/],
     ["sqpoll as number", { sqpoll: 1 }, TypeError, /sqpoll must be true, false/],
     ["sqpoll.idle -1", { sqpoll: { idle: -1 } }, RangeError, /sqpoll.idle must be from 0/],
     ["sqpoll.idle 0.5", { sqpoll: { idle: 0.5 } }, TypeError, /sqpoll.idle must be an integer/],
-    ["sqpoll.cpu -1", { sqpoll: { cpu: -1 } }, RangeError, /sqpoll.cpu must be from 0/],
     ["attachTo as text", { attachTo: "ring" }, TypeError, /attachTo must be a ring or its descriptor, not "ring"/],
-    ["attachTo without fd", { attachTo: {} }, TypeError, /attachTo must be a ring or its descriptor/],
     ["attachTo null", { attachTo: null }, TypeError, /attachTo must be a ring or its descriptor, not null/],
     ["attachTo -1", { attachTo: -1 }, RangeError, /attachTo must be from 0/],
     ...[
@@ -394,12 +358,6 @@ describe("setup options that can't be", () => {
     expect(readdirSync("/proc/self/fd").length).toBe(before);
   });
 
-  test("8: a processor that is not online", () => {
-    const error = thrown(() => new Ring({ sqpoll: { cpu: 9999 } }), UringError);
-    expect(error).toMatchObject({ code: "EINVAL", syscall: "io_uring_setup" });
-    expect(error.message).toMatch(/sqpoll.cpu 9999 is not online/);
-  });
-
   test("attachTo with sqpoll a ring that has no such thread, or a descriptor at all", async () => {
     await using usual = new Ring();
     expect(thrown(() => new Ring({ attachTo: usual, sqpoll: true }), TypeError).message).toMatch(/it has none/);
@@ -409,18 +367,5 @@ describe("setup options that can't be", () => {
     await using bare = open(options, F.NO_MMAP | F.REGISTERED_FD_ONLY);
     if (bare === undefined) return;
     expect(thrown(() => new Ring({ attachTo: bare }), TypeError).message).toMatch(/must have a descriptor/);
-  });
-
-  test("15: attachTo a descriptor that is no open ring", async () => {
-    using folder = new TempFolder();
-    folder.write("file", "");
-    const closed = new Ring();
-    await closed.close();
-    for (const fd of [99_999, folder.open("file")]) {
-      const error = thrown(() => new Ring({ attachTo: fd }), UringError);
-      expect(["ENXIO", "EBADF", "EINVAL"]).toContain(error.code);
-      expect(error.message).toMatch(`attachTo ${fd} is not an open ring`);
-    }
-    expect(thrown(() => new Ring({ attachTo: closed }), Error).message).toMatch(/attachTo.*(closed|not an open ring)/);
   });
 });
