@@ -2,7 +2,7 @@
 // makes them is no part of this package: URING_VMKIT names its folder.
 //
 //   node scripts/kernels.mjs [--kernel 5.10,6.1] [--arch x86_64,aarch64] [--only demo,node,deno,bun] [--timeout SECONDS]
-//                            [FILTER...]
+//                            [--stall SECONDS] [FILTER...]
 import { spawn, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,7 +24,7 @@ const TEST_PACKAGES = ["vite", "vitest"];
 /** npm's names of the architectures. @type {Record<string, string>} */
 const NPM_CPU = { x86_64: "x64", aarch64: "arm64" };
 /** Emulated code runs about fifteen times slower, with two processors for everything. */
-const GUEST_ENVIRONMENT = "URING_TIME_SCALE=8 URING_STALL_SECONDS=900 URING_GUEST=1";
+const GUEST_ENVIRONMENT = "URING_TIME_SCALE=8 URING_GUEST=1";
 
 /** @typedef {import("./kernel_guest.mjs").GuestResult} GuestResult */
 /** @typedef {{ kernel: string, arch: string }} Machine */
@@ -119,11 +119,13 @@ function meaning(code) {
 
 /**
  * @param {string} folder what goes into the machine
- * @param {Machine} machine @param {string[]} steps @param {string[]} filters @param {string} timeout
+ * @param {Machine} machine @param {string[]} steps @param {string[]} filters
+ * @param {{ timeout: string, stall: string }} limits in seconds: of the machine, and of a file that shows no life
  * @returns {Promise<GuestResult[]>} one for every step
  */
-async function testOn(folder, { kernel, arch }, steps, filters, timeout) {
-  const command = `${GUEST_ENVIRONMENT} node scripts/kernel_guest.mjs ${steps.join(" ")} -- ${filters.join(" ")}`;
+async function testOn(folder, { kernel, arch }, steps, filters, { timeout, stall }) {
+  const environment = `${GUEST_ENVIRONMENT} URING_STALL_SECONDS=${stall}`;
+  const command = `${environment} node scripts/kernel_guest.mjs ${steps.join(" ")} -- ${filters.join(" ")}`;
   const machine = ["--kernel", kernel, "--arch", arch, "--dir", folder, "--timeout", timeout, "--cmd", command];
   const { code, results } = await runMachine(machine);
   return steps.map((step) =>
@@ -153,6 +155,7 @@ async function main() {
       arch: { type: "string", default: "x86_64,aarch64" },
       only: { type: "string", default: [DEMO, ...RUNTIMES].join(",") },
       timeout: { type: "string", default: "7200" },
+      stall: { type: "string", default: "900" },
     },
   });
   prepareKit();
@@ -165,7 +168,7 @@ async function main() {
     await assemble(folder, arch);
     for (const kernel of values.kernel.split(",")) {
       console.log(`\n=== Linux ${kernel} on ${arch}`);
-      const results = await testOn(folder, { kernel, arch }, values.only.split(","), positionals, values.timeout);
+      const results = await testOn(folder, { kernel, arch }, values.only.split(","), positionals, values);
       runs.push({ machine: { kernel, arch }, results });
     }
   }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { AF, FileTable, IORING_ASYNC_CANCEL, IORING_CQE_F, IOSQE, POLL, SHUT, SOCK, UringError } from "../../mod.ts";
-import { RawStage, sockaddrIn } from "../raw/stage.ts";
+import { has, RawStage, sockaddrIn } from "../raw/stage.ts";
 import { completions, resultsOf } from "../support/completions.ts";
 import { negative } from "../support/errno.ts";
 import { failure, watch } from "../support/failure.ts";
@@ -15,7 +15,7 @@ async function listening(net: Net, backlog?: number): Promise<{ fd: number; addr
   return { fd, address: sockaddrIn(portOf(fd)) };
 }
 
-describe("accept", () => {
+describe.skipIf(!has("SOCKET"))("accept", () => {
   test("that waits ends with its cancellation, by user data or by descriptor", async () => {
     await using net = new Net();
     using stage = new RawStage();
@@ -120,7 +120,7 @@ describe("accept", () => {
   });
 });
 
-describe("accept into slots", () => {
+describe.skipIf(!has("SOCKET"))("accept into slots", () => {
   test("ends with ENFILE when none is free, and goes on when begun again with one", async () => {
     await using net = new Net();
     const { ring } = net;
@@ -162,7 +162,7 @@ describe("accept into slots", () => {
   });
 });
 
-describe("multishot accept", () => {
+describe.skipIf(!has("SOCKET"))("multishot accept", () => {
   test("gives connections that waited already, and those that come; its cancellation is its last completion", async () => {
     await using net = new Net();
     using stage = new RawStage();
@@ -206,7 +206,7 @@ describe("multishot accept", () => {
   });
 });
 
-describe("connect", () => {
+describe.skipIf(!has("SOCKET"))("connect", () => {
   test("is refused where nobody listens; what is linked to it does not run, and the socket can try again", async () => {
     await using net = new Net();
     const { ring } = net;

@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { describe, expect, test } from "vitest";
 import { type BorrowedBuffer, BufferRing, type Ring, SHUT, UringError } from "../../mod.ts";
 import { failure } from "../support/failure.ts";
+import { hasOp } from "../support/kernel.ts";
 import { Random } from "../support/random.ts";
 import { Net, STREAMS } from "../support/sockaddr.ts";
 
@@ -54,7 +55,7 @@ async function run(net: Net, load: Load, random: Random): Promise<number> {
   return buffers.exhausted;
 }
 
-describe("several streams that share a group", () => {
+describe.skipIf(!hasOp("SOCKET"))("several streams that share a group", () => {
   test("lose nothing and double nothing, though it is exhausted again and again", async () => {
     await using net = new Net();
     const exhausted = await run(net, { streams: 6, bytes: 200_000, size: 512, count: 16 }, new Random(1));
@@ -90,7 +91,7 @@ describe("several streams that share a group", () => {
   });
 });
 
-describe("an exhausted group", () => {
+describe.skipIf(!hasOp("SOCKET"))("an exhausted group", () => {
   test("fails an operation of one completion at once, and takes nothing from its socket", async () => {
     await using net = new Net();
     const { ring } = net;

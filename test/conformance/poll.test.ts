@@ -42,7 +42,11 @@ describe("a poll", () => {
 
   test("of another ring tells that it has completions", () => {
     using stage = new RawStage();
-    using other = new RawRing({ entries: 4 });
+    // With DEFER_TASKRUN Linux 6.1 wakes nobody for what the ring's own thread completes as it submits.
+    using other = new RawRing({ entries: 4, deferTaskrun: false });
+    // Taken out of its queue and not visited: then what comes next stays in the queue, where a poll looks.
+    other.prepNop(4);
+    other.submit();
     stage.ring.prepPollAdd(1, other.fd, POLL.IN);
     stage.ring.submit();
     expectQuiet(stage.ring);
@@ -50,7 +54,7 @@ describe("a poll", () => {
     other.submit();
     const [told] = stage.finals(1);
     expect(told!.res & POLL.IN).toBe(POLL.IN);
-    expect(completions(other)).toMatchObject([{ userData: 5, res: 0 }]);
+    expect(completions(other)).toMatchObject([{ userData: 4, res: 0 }, { userData: 5, res: 0 }]);
   });
 });
 

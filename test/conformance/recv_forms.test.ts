@@ -9,7 +9,7 @@ import { bytesOf, Net, STREAMS, textOf } from "../support/sockaddr.ts";
 
 const EAGAIN = negative("EAGAIN");
 
-describe.each(STREAMS.filter((kind) => kind !== "tcp6"))("recv from a stream (%s)", (kind) => {
+describe.skipIf(!has("SOCKET")).each(STREAMS.filter((kind) => kind !== "tcp6"))("recv from a stream (%s)", (kind) => {
   test("with WAITALL completes when the buffer is full, however many pieces come", async () => {
     await using net = new Net();
     using stage = new RawStage();
@@ -122,7 +122,7 @@ describe.each(STREAMS.filter((kind) => kind !== "tcp6"))("recv from a stream (%s
   });
 });
 
-describe("recv of datagrams", () => {
+describe.skipIf(!has("SOCKET"))("recv of datagrams", () => {
   test("cuts off what does not fit, and with TRUNC tells how long it was", async () => {
     await using net = new Net();
     using stage = new RawStage();
@@ -165,7 +165,7 @@ describe("recv of datagrams", () => {
   });
 });
 
-describe("multishot recv", () => {
+describe.skipIf(!has("SOCKET"))("multishot recv", () => {
   const SIZE = 8;
   const COUNT = 4;
   const GROUP = 3;

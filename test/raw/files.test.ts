@@ -39,24 +39,27 @@ function fixed(stage: RawStage, prepare: (ring: RawRing) => boolean): number {
 }
 
 describe("from the working directory", () => {
-  test("prepOpen, prepMkdir, prepLink, prepSymlink, prepRename and prepUnlink take absolute paths as they are", () => {
-    using stage = new RawStage();
-    using folder = new TempFolder();
-    const at = (name: string) => folder.at(name);
-    const fd = stage.open((ring) => ring.prepOpen(1, at("file"), O.RDWR | O.CREAT | O.CLOEXEC, 0o600));
-    expect(openFlags(fd) & O.CLOEXEC).toBe(O.CLOEXEC);
-    expect(stage.result((ring) => ring.prepOpen(1, at("file"), O.RDWR | O.CREAT | O.EXCL, 0o600))).toBe(EEXIST);
-    expect(stage.result((ring) => ring.prepMkdir(1, at("directory"), 0o700))).toBe(0);
-    expect(lstatSync(at("directory")).mode & 0o777).toBe(0o700);
-    expect(stage.result((ring) => ring.prepLink(1, at("file"), at("second"), 0))).toBe(0);
-    expect(lstatSync(at("file")).nlink).toBe(2);
-    expect(stage.result((ring) => ring.prepSymlink(1, "anything", at("link")))).toBe(0);
-    expect(readlinkSync(at("link"))).toBe("anything");
-    expect(stage.result((ring) => ring.prepRename(1, at("second"), at("third")))).toBe(0);
-    expect(stage.result((ring) => ring.prepUnlink(1, at("directory"), AT.REMOVEDIR))).toBe(0);
-    expect(stage.result((ring) => ring.prepUnlink(1, at("link"), 0))).toBe(0);
-    expect(readdirSync(folder.path).sort()).toEqual(["file", "third"]);
-  });
+  testOf("MKDIRAT", "LINKAT", "SYMLINKAT")(
+    "prepOpen, prepMkdir, prepLink, prepSymlink, prepRename and prepUnlink take absolute paths as they are",
+    () => {
+      using stage = new RawStage();
+      using folder = new TempFolder();
+      const at = (name: string) => folder.at(name);
+      const fd = stage.open((ring) => ring.prepOpen(1, at("file"), O.RDWR | O.CREAT | O.CLOEXEC, 0o600));
+      expect(openFlags(fd) & O.CLOEXEC).toBe(O.CLOEXEC);
+      expect(stage.result((ring) => ring.prepOpen(1, at("file"), O.RDWR | O.CREAT | O.EXCL, 0o600))).toBe(EEXIST);
+      expect(stage.result((ring) => ring.prepMkdir(1, at("directory"), 0o700))).toBe(0);
+      expect(lstatSync(at("directory")).mode & 0o777).toBe(0o700);
+      expect(stage.result((ring) => ring.prepLink(1, at("file"), at("second"), 0))).toBe(0);
+      expect(lstatSync(at("file")).nlink).toBe(2);
+      expect(stage.result((ring) => ring.prepSymlink(1, "anything", at("link")))).toBe(0);
+      expect(readlinkSync(at("link"))).toBe("anything");
+      expect(stage.result((ring) => ring.prepRename(1, at("second"), at("third")))).toBe(0);
+      expect(stage.result((ring) => ring.prepUnlink(1, at("directory"), AT.REMOVEDIR))).toBe(0);
+      expect(stage.result((ring) => ring.prepUnlink(1, at("link"), 0))).toBe(0);
+      expect(readdirSync(folder.path).sort()).toEqual(["file", "third"]);
+    },
+  );
 
   test("relative ones start there", () => {
     using stage = new RawStage();
@@ -66,7 +69,7 @@ describe("from the working directory", () => {
 });
 
 describe("file slots", () => {
-  test("prepOpenatDirect, prepOpenDirect, prepOpenat2Direct and prepCloseDirect", () => {
+  testOf("SOCKET")("prepOpenatDirect, prepOpenDirect, prepOpenat2Direct and prepCloseDirect", () => {
     using stage = new RawStage();
     using folder = new TempFolder();
     const path = folder.write("file", "content");
@@ -86,7 +89,7 @@ describe("file slots", () => {
     }
   });
 
-  test("prepFilesUpdate fills and empties slots, and tells which ones it picked", () => {
+  testOf("SEND_ZC")("prepFilesUpdate fills and empties slots, and tells which ones it picked", () => {
     using stage = new RawStage();
     using folder = new TempFolder();
     folder.write("file", "content");
@@ -165,7 +168,7 @@ describe("pipes", () => {
 });
 
 describe("extended attributes", () => {
-  test("prepSetxattr, prepGetxattr, prepFsetxattr and prepFgetxattr", ({ skip }) => {
+  testOf("SETXATTR")("prepSetxattr, prepGetxattr, prepFsetxattr and prepFgetxattr", ({ skip }) => {
     using stage = new RawStage();
     using folder = new TempFolder();
     const path = folder.write("file", "");
@@ -281,7 +284,7 @@ describe("what is done to an open file, and to memory", () => {
 });
 
 describe("prepRw", () => {
-  test("prepares any op: with bytes where len is their length, with an address elsewhere", () => {
+  testOf("MKDIRAT")("prepares any op: with bytes where len is their length, with an address elsewhere", () => {
     using stage = new RawStage();
     using folder = new TempFolder();
     using pool = new BufferPool({ size: 64, count: 1 });

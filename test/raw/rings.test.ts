@@ -25,7 +25,7 @@ const ENOBUFS = -105;
 const ENOENT = -2;
 
 describe("messages between rings", () => {
-  test("prepMsgRing posts a completion in another ring", () => {
+  testOf("MSG_RING")("prepMsgRing posts a completion in another ring", () => {
     using stage = new RawStage();
     using other = new RawRing({ entries: 8 });
     expect(stage.result((ring) => ring.prepMsgRing(1, other.fd, 4321, 77, 0))).toBe(0);
@@ -38,7 +38,7 @@ describe("messages between rings", () => {
     expect(stage.result((ring) => ring.prepMsgRing(1, pipe.readEnd, 1, 1, 0)), "64: no ring").toBe(EBADFD);
   });
 
-  test("prepMsgRingCqeFlags gives the completion flags, too", () => {
+  testOf("MSG_RING")("prepMsgRingCqeFlags gives the completion flags, too", () => {
     using stage = new RawStage();
     using other = new RawRing({ entries: 8 });
     const result = stage.result((ring) => ring.prepMsgRingCqeFlags(1, other.fd, 5, 6, 0, 0x1234_0001));
@@ -48,7 +48,7 @@ describe("messages between rings", () => {
     expect(completions(other)).toEqual([{ userData: 6, res: 5, flags: 0x1234_0001 }]);
   });
 
-  test("prepMsgRingFd and prepMsgRingFdAlloc hand over file slots", () => {
+  testOf("MSG_RING")("prepMsgRingFd and prepMsgRingFdAlloc hand over file slots", () => {
     using stage = new RawStage();
     using folder = new TempFolder();
     using other = new RawRing({ entries: 8 });
@@ -201,7 +201,7 @@ describe("setters", () => {
     expect(ring.sqe().getUint8(1)).toBe(0);
   });
 
-  test("prepSendSetAddr holds its address with the send", async () => {
+  testOf("SOCKET")("prepSendSetAddr holds its address with the send", async () => {
     using stage = new RawStage();
     const fd = stage.open((ring) => ring.prepSocket(1, AF.INET, SOCK.DGRAM, 0, 0));
     using pool = new BufferPool({ size: 64, count: 1 });

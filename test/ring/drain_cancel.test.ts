@@ -1,6 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { IOSQE, Ring } from "../../mod.ts";
+import { hasOp } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
+
+/** A cancellation that is no operation (6.0): nothing tells of it, but an op of the same release. */
+const hasSyncCancel = hasOp("SEND_ZC");
 
 const DRAIN = { flags: IOSQE.IO_DRAIN };
 
@@ -11,7 +15,7 @@ async function ends(promises: Promise<unknown>[]): Promise<unknown[]> {
 }
 
 describe("behind an operation with IO_DRAIN, which waits for all before it", () => {
-  test("an abort still gets through", async () => {
+  test.skipIf(!hasSyncCancel)("an abort still gets through", async () => {
     using pipe = new Pipe();
     await using ring = new Ring();
     const controller = new AbortController();
@@ -22,7 +26,7 @@ describe("behind an operation with IO_DRAIN, which waits for all before it", () 
     expect(await ends([read, drain])).toEqual(["on purpose", 0]);
   });
 
-  test("an abort in the same turn gets through, too", async () => {
+  test.skipIf(!hasSyncCancel)("an abort in the same turn gets through, too", async () => {
     using pipe = new Pipe();
     await using ring = new Ring();
     const controller = new AbortController();

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { AbortError, AF, IOSQE, type OpOptions, RingClosedError, SHUT, SO, SOCK, SOL } from "../../mod.ts";
 import { failure, thrown } from "../support/failure.ts";
+import { hasOp } from "../support/kernel.ts";
 import { NEVER } from "../support/operations.ts";
 import { abstractAddress, bytesOf, Net } from "../support/sockaddr.ts";
 
@@ -132,7 +133,7 @@ const ROWS: Row[] = [
   },
 ];
 
-describe("options that do not come to bear change nothing", () => {
+describe.skipIf(!hasOp("SOCKET"))("options that do not come to bear change nothing", () => {
   test.each(ROWS)("$name", async ({ op, prepare, start, result }) => {
     await using net = new Net();
     const { ring } = net;
@@ -158,7 +159,7 @@ describe("options that do not come to bear change nothing", () => {
   });
 });
 
-describe("a signal that is aborted before", () => {
+describe.skipIf(!hasOp("SOCKET"))("a signal that is aborted before", () => {
   test.each(ROWS)("$name rejects with its reason, and does nothing", async ({ op, prepare, start }) => {
     await using net = new Net();
     const { ring } = net;
@@ -178,7 +179,7 @@ describe("a signal that is aborted before", () => {
   });
 });
 
-describe("a chain", () => {
+describe.skipIf(!hasOp("SOCKET"))("a chain", () => {
   test.each(ROWS.filter(({ op }) => op !== "NOP"))("$name ends one, after what came before it", async (row) => {
     await using net = new Net();
     const { ring } = net;
@@ -191,7 +192,7 @@ describe("a chain", () => {
   });
 });
 
-describe("a ring that is closed", () => {
+describe.skipIf(!hasOp("SOCKET"))("a ring that is closed", () => {
   test.each(ROWS)("$name throws RingClosedError", async ({ op, start }) => {
     await using net = new Net();
     if (!net.ring.probe().op(op).supported) return;

@@ -3,6 +3,7 @@ import { AF, IOSQE, MSG, type Ring, SHUT, SOCK, UnsupportedError, UringError } f
 import { failure, thrown, watch } from "../support/failure.ts";
 import { pattern } from "../support/folder.ts";
 import { A_FEW, collectGarbage, collectUntil } from "../support/garbage.ts";
+import { hasOp } from "../support/kernel.ts";
 import { abstractAddress, bytesOf, HAS_IPV6, Net, STREAMS, textOf } from "../support/sockaddr.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 
@@ -28,7 +29,7 @@ async function drain(ring: Ring, fd: number, length: number): Promise<void> {
   while (length > 0) length -= await ring.recv(fd, bytes.subarray(0, length));
 }
 
-describe("send() and recv()", () => {
+describe.skipIf(!hasOp("SOCKET"))("send() and recv()", () => {
   test.each(KINDS)("carry megabytes unchanged, all of them with MSG.WAITALL: %s", async (kind) => {
     await using net = new Net();
     const { ring } = net;
@@ -168,7 +169,7 @@ describe("send() and recv()", () => {
   });
 });
 
-describe("a peer that has gone", () => {
+describe.skipIf(!hasOp("SOCKET"))("a peer that has gone", () => {
   test.each(KINDS)("is the end for recv(), and EPIPE or ECONNRESET for send(), never a signal: %s", async (kind) => {
     await using net = new Net();
     const { ring } = net;
@@ -207,7 +208,7 @@ describe("a peer that has gone", () => {
   });
 });
 
-describe("what waits", () => {
+describe.skipIf(!hasOp("SOCKET"))("what waits", () => {
   test("recv() ends with its signal, its time limit and by cancel(), and takes nothing that comes later", async () => {
     await using net = new Net();
     const { ring } = net;
@@ -285,7 +286,7 @@ describe("what waits", () => {
   });
 });
 
-describe("memory", () => {
+describe.skipIf(!hasOp("SOCKET"))("memory", () => {
   const SIZE = 64;
 
   /** Receives into the middle of a buffer that nobody mentions again. */

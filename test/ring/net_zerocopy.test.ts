@@ -13,6 +13,7 @@ import {
 import { failure, thrown, watch } from "../support/failure.ts";
 import { pattern } from "../support/folder.ts";
 import { A_FEW, collectUntil } from "../support/garbage.ts";
+import { hasOp } from "../support/kernel.ts";
 import { bytesOf, Net, textOf } from "../support/sockaddr.ts";
 
 const SIZE = 65_536;
@@ -63,7 +64,7 @@ function halves(buffer: Uint8Array): Uint8Array[] {
   return [buffer.subarray(0, middle), buffer.subarray(middle)];
 }
 
-describe.each(WAYS)("%s()", (_, op, since, send) => {
+describe.skipIf(!hasOp("SOCKET")).each(WAYS)("%s()", (_, op, since, send) => {
   /** A connection, and a buffer of a registered pool; nothing where the kernel has no such op. */
   async function open(net: Net): Promise<{ client: number; server: number; pool: BufferPool } | undefined> {
     const { ring } = net;
@@ -181,7 +182,7 @@ describe.each(WAYS)("%s()", (_, op, since, send) => {
   });
 });
 
-describe("sending without a copy", () => {
+describe.skipIf(!hasOp("SOCKET"))("sending without a copy", () => {
   test("to an address, by sendZc(), sendZcFixed() and sendmsgZc()", async () => {
     await using net = new Net();
     const { ring } = net;
@@ -327,7 +328,7 @@ describe("sending without a copy", () => {
   });
 });
 
-describe("IO_DRAIN, behind which a send without a copy would never start,", () => {
+describe.skipIf(!hasOp("SOCKET"))("IO_DRAIN, behind which a send without a copy would never start,", () => {
   const refused = /may never start behind it, and the ring with it; use send\(\)/;
   const drain = { flags: IOSQE.IO_DRAIN };
 

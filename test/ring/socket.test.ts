@@ -16,6 +16,7 @@ import {
 } from "../../mod.ts";
 import { failure, thrown, watch } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
+import { hasOp } from "../support/kernel.ts";
 import {
   abstractAddress,
   bytesOf,
@@ -32,7 +33,7 @@ import { TIME_SCALE } from "../support/time_scale.ts";
 /** Kinds of sockets that this machine has. */
 const KINDS = STREAMS.filter((kind) => kind !== "tcp6" || HAS_IPV6);
 
-describe("socket()", () => {
+describe.skipIf(!hasOp("SOCKET"))("socket()", () => {
   test("resolves to a descriptor of the family, type and protocol, which closes on exec", async () => {
     await using net = new Net();
     const fd = await net.socket(AF.INET, SOCK.STREAM);
@@ -70,7 +71,7 @@ describe("socket()", () => {
   });
 });
 
-describe("bind(), listen(), connect() and accept()", () => {
+describe.skipIf(!hasOp("SOCKET"))("bind(), listen(), connect() and accept()", () => {
   test.each(KINDS)("make a connection that carries bytes both ways: %s", async (kind) => {
     await using net = new Net();
     const { ring } = net;
@@ -195,7 +196,7 @@ describe("bind(), listen(), connect() and accept()", () => {
   });
 });
 
-describe("accept()", () => {
+describe.skipIf(!hasOp("SOCKET"))("accept()", () => {
   test("waits for a connection", async () => {
     await using net = new Net();
     const { fd, address } = await net.listener("unix");
@@ -255,7 +256,7 @@ describe("accept()", () => {
   });
 });
 
-describe("acceptFrom()", () => {
+describe.skipIf(!hasOp("SOCKET"))("acceptFrom()", () => {
   test.each(KINDS.filter((kind) => kind !== "unix"))("tells the peer's address: %s", async (kind) => {
     await using net = new Net();
     const { fd, address } = await net.listener(kind);
@@ -300,7 +301,7 @@ describe("acceptFrom()", () => {
   });
 });
 
-describe("shutdown()", () => {
+describe.skipIf(!hasOp("SOCKET"))("shutdown()", () => {
   test("of writing is the end for the peer, which may go on sending", async () => {
     await using net = new Net();
     const { ring } = net;
@@ -332,7 +333,7 @@ describe("shutdown()", () => {
   });
 });
 
-describe("what waits for a peer", () => {
+describe.skipIf(!hasOp("SOCKET"))("what waits for a peer", () => {
   /** A server whose backlog is full: another connect() waits. */
   async function fullServer(net: Net): Promise<{ client: number; address: ReturnType<typeof decodeAddress> & object }> {
     const { address } = await net.listener("tcp", 0);

@@ -4,6 +4,7 @@ import { namingAddress } from "../../src/ring/socket_address.ts";
 import { bindCall, listenCall } from "../../src/ring/socket_call.ts";
 import type { OpOptions } from "../../src/ring/base.ts";
 import { failure, thrown } from "../support/failure.ts";
+import { hasOp } from "../support/kernel.ts";
 import { Net, portOf } from "../support/sockaddr.ts";
 
 /** What Ring.bind() calls where the kernel has no BIND. */
@@ -22,7 +23,7 @@ const CALLS: [string, (fd: number, o?: OpOptions, building?: boolean) => Promise
   ["listen", listen],
 ];
 
-describe("bind() and listen() by system calls", () => {
+describe.skipIf(!hasOp("SOCKET"))("bind() and listen() by system calls", () => {
   test("make a socket that takes connections", async () => {
     await using net = new Net();
     const { ring } = net;

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { AF, IPPROTO, type Ring, SO, SOCK, SOL, TCP, UnsupportedError, UringError } from "../../mod.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
+import { hasOp } from "../support/kernel.ts";
 import { abstractAddress, bytesOf, HAS_IPV6, Net, portOf } from "../support/sockaddr.ts";
 
 /** Whether the kernel has commands of sockets, and getsockname among them: as Ring itself finds out. */
@@ -19,7 +20,7 @@ const CALLS: [command: string, call: (ring: Ring, fd: number) => Promise<unknown
   ["SIOCOUTQ", (ring, fd) => ring.siocoutq(fd)],
 ];
 
-describe("commands of sockets", () => {
+describe.skipIf(!hasOp("SOCKET"))("commands of sockets", () => {
   test.each(CALLS)("%s needs Linux 6.7", async (command, call) => {
     await using net = new Net();
     const [client] = await net.pair();
@@ -57,7 +58,7 @@ describe("commands of sockets", () => {
   });
 });
 
-describe("setsockopt() and getsockopt()", () => {
+describe.skipIf(!hasOp("SOCKET"))("setsockopt() and getsockopt()", () => {
   test("set and tell options of the socket itself", async () => {
     await using net = new Net();
     const { ring } = net;
@@ -144,7 +145,7 @@ describe("setsockopt() and getsockopt()", () => {
   });
 });
 
-describe("siocinq() and siocoutq()", () => {
+describe.skipIf(!hasOp("SOCKET"))("siocinq() and siocoutq()", () => {
   test("tell what waits to be received, and that all is acknowledged", async () => {
     await using net = new Net();
     const { ring } = net;
@@ -182,7 +183,7 @@ describe("siocinq() and siocoutq()", () => {
   });
 });
 
-describe("getsockname() and getpeername()", () => {
+describe.skipIf(!hasOp("SOCKET"))("getsockname() and getpeername()", () => {
   test("tell both ends of a connection", async () => {
     await using net = new Net();
     const { ring } = net;
