@@ -54,7 +54,7 @@ export type { ZcrxControl, ZcrxOptions, ZcrxQueue } from "./src/ring/zcrx.ts";
 export { AbortError, type ErrorContext, RingClosedError, UnsupportedError, UringError } from "./src/ring/errors.ts";
 export type { ProvidedOps } from "./src/ring/ops_provided.ts";
 export type { FaultOptions, FaultRule } from "./src/ring/faults.ts";
-export { Multishot, type MultishotOptions } from "./src/ring/multishot.ts";
+export type { Multishot, MultishotOptions } from "./src/ring/multishot.ts";
 export type { Accepted, AcceptOptions, SocketOps } from "./src/ring/net_connect.ts";
 export type { MessageOps } from "./src/ring/net_message.ts";
 export type { SendOps, SendOptions, TransferOptions } from "./src/ring/net_send.ts";

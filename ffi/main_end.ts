@@ -1,7 +1,7 @@
 /**
  * The end of a process by itself: its main thread has nothing left to do, or failed.
  *
- * Nothing here concerns workers, whose heap goes before the process does.
+ * Workers end as they do, whose heap goes before the process does.
  *
  * @module
  */
@@ -27,10 +27,10 @@ export function onMainEnd(wouldHang: () => boolean): void {
   }
   const process = nodeProcess();
   const end = () => {
-    if (wouldHang()) process.exit();
+    // Asked for when it matters only: to load that module takes milliseconds.
+    if (wouldHang() && process.getBuiltinModule("node:worker_threads").isMainThread) process.exit();
   };
   process.on("beforeExit", () => {
-    if (!process.getBuiltinModule("node:worker_threads").isMainThread) return;
     process.off("exit", end);
     process.on("exit", end);
     // If it goes on after all, another end may come. Bun's after an unhandled rejection is not asked for: it leaves the

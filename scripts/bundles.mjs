@@ -1,11 +1,11 @@
-// The bundles of the package. As a hundred files its modules take 30 ms to load, as one ten and more; most of that is
-// spent looking through code that few programs run. So there are two chunks. The first is what a program needs to open a
-// ring and to work with files. The second has the rest: sockets and all other layers of Ring, what errors say, the cores
-// in base64. It is a function that is called once, when something of it is first used.
+// The bundles of the package, in two forms. As a hundred files its modules take 30 ms to load, as one ten and more; most
+// of that is spent looking through code that few programs run.
 //
-// - dist/mod.js and dist/src/ring/raw.js, for Node and Bun: the second chunk is ffi/later.cjs, compiled when it is used.
-// - dist/whole/, for Deno and for bundlers (which know it by the condition "module" of the package's exports): the second
-//   chunk is in the same file. Deno keeps what V8 compiled, so that it does not look at the function's inside again.
+// - dist/mod.js and dist/src/ring/raw.js, for Node and Bun, are what a program needs to open a ring and to work with files.
+//   The rest (sockets and all other layers of Ring, what errors say, the cores in base64) is ffi/later.cjs: a function
+//   that is compiled, and called once, when something of it is first used.
+// - dist/whole/ has it all in one piece. For bundlers, which know it by the condition "module" of the package's exports;
+//   and for Deno, which keeps what V8 compiled, and takes 20 ms to load what could compile the second chunk.
 //
 // What the entry points of a form share is one file, beside the cores: buffers of one are known to the other.
 import { readFileSync, writeFileSync } from "node:fs";
@@ -27,6 +27,7 @@ const LATER = [
   "src/abi/explain.ts",
   "src/abi/ops/registers.ts",
   "src/memory/sockaddr.ts",
+  "src/ring/registrations.ts",
   "src/ring/setup_errors.ts",
   "src/ring/setup_flags.ts",
   "src/ring/trace.ts",
@@ -37,7 +38,9 @@ const LAYERS = { top: "src/ring/ops_register.ts", below: "src/ring/ops_time.ts" 
 const LAYER = /^src\/ring\/(net|ops)_/;
 const LOWER_LAYER = /_(nop|rw|files|time)\.ts$/;
 /** Both chunks may have these: data and pure functions. */
-const STATELESS = /^(src\/abi\/|ffi\/core_)/;
+const STATELESS = /^(src\/abi\/|src\/memory\/msghdr\.ts$|ffi\/core_)/;
+/** As LATER, but only where mod.ts hands it out: RawRing, and what is below Ring, call their own. */
+const HANDED_OUT = "src/memory/msghdr.ts";
 
 /** Modules that are data, and the function that gives them. */
 const DATA = {
@@ -88,6 +91,7 @@ const dataAsText = {
 
 /** @type {import("esbuild").BuildOptions} */
 const COMMON = {
+  absWorkingDir: ROOT,
   bundle: true,
   // Names stay: a stack trace should say where it is. Half of the rest is white space.
   minifyWhitespace: true,
@@ -119,18 +123,17 @@ export async function bundleEntryPoints() {
   const { outputFiles } = await bundleFirst(second.wanted);
   // The bundler would make something else of a require() that it saw.
   for (const { path, text } of outputFiles) writeFileSync(path, text.replaceAll(/\brequireLater\(/g, "require("));
-  await bundleWhole(DIST, "whole/[name]", second);
+  await bundleWhole(DIST, "whole/[name]");
 }
 
-/** The form in one piece. @param {string} folder @param {string} entryNames as the bundler's option @param {Second} [second] */
-export async function bundleWhole(folder, entryNames, second) {
-  const { wanted, text } = second ?? await splitOff();
+/** The form in one piece. @param {string} folder @param {string} entryNames as the bundler's option */
+export async function bundleWhole(folder, entryNames) {
   await bundle({
     ...ENTRY_POINTS,
     outdir: folder,
     entryNames,
     chunkNames: "ffi/whole-[hash]",
-    plugins: [laterPlugin(wanted, text)],
+    plugins: [dataAsText],
   });
 }
 
@@ -181,12 +184,8 @@ function modulesOf({ outputs }, source) {
     .filter((path) => !path.includes(":") && !LATER.includes(path) && (!LAYER.test(path) || LOWER_LAYER.test(path)));
 }
 
-/**
- * @param {Map<string, Set<string>>} wanted
- * @param {string} [second] the second chunk, where it is to be in the same file
- * @returns {Plugin}
- */
-function laterPlugin(wanted, second) {
+/** @param {Map<string, Set<string>>} wanted @returns {Plugin} */
+function laterPlugin(wanted) {
   return {
     name: "later",
     setup({ onLoad, onResolve }) {
@@ -195,12 +194,16 @@ function laterPlugin(wanted, second) {
         resolveDir: ROOT,
       }));
       onLoad({ filter: filterOf([LAYERS.top]) }, async () => ({ contents: await stubOfLayers(), resolveDir: ROOT }));
-      onResolve({ filter: /^later$/ }, () => ({ path: "later", namespace: "uring" }));
-      const chunk = second === undefined ? REQUIRED : `const chunk = () => ${second};`;
-      onLoad({ filter: /^later$/, namespace: "uring" }, () => ({
-        contents: loader(wanted) + chunk,
+      onResolve(
+        { filter: /\/msghdr\.ts$/ },
+        ({ importer }) => importer === join(ROOT, "mod.ts") ? { path: HANDED_OUT, namespace: "handed-out" } : undefined,
+      );
+      onLoad({ filter: /^/, namespace: "handed-out" }, async ({ path }) => ({
+        contents: await stubOf(path),
         resolveDir: ROOT,
       }));
+      onResolve({ filter: /^later$/ }, () => ({ path: "later", namespace: "uring" }));
+      onLoad({ filter: /^later$/, namespace: "uring" }, () => ({ contents: loader(wanted), resolveDir: ROOT }));
     },
   };
 }
@@ -364,7 +367,8 @@ function loader(wanted) {
       }
       Adopted.prototype = Below.prototype;
       return Adopted;
-    }`;
+    }
+    ${REQUIRED}`;
 }
 
 /**
@@ -372,7 +376,7 @@ function loader(wanted) {
  * @returns {Promise<{ text: string, own: string[] }>} the second, and its modules
  */
 async function bundleSecond(shared) {
-  const modules = [...LATER, LAYERS.top];
+  const modules = [...LATER, HANDED_OUT, LAYERS.top];
   const imports = modules.map((path, i) => `import * as m${i} from ${JSON.stringify(join(ROOT, path))};`);
   const { metafile, outputFiles } = await bundle({
     ...COMMON,

@@ -8,12 +8,17 @@ function readJson(name: string): Record<string, unknown> & { exports: Record<str
   return JSON.parse(readFileSync(new URL(`../${name}`, import.meta.url), "utf8"));
 }
 
+/** Entry points that open rings have a form in one piece: for Deno, and for bundlers. */
+const WHOLE: Record<string, string> = { "./mod.ts": "./dist/whole/mod.js", "./src/ring/raw.ts": "./dist/whole/raw.js" };
+
 function npmExport(source: string): Record<string, string> {
   const built = source.replace("./", "./dist/").replace(/\.ts$/, "");
+  const whole = WHOLE[source];
   return {
     types: `${built}.d.ts`,
     bun: `${built}.js`,
-    deno: `${built}.js`,
+    deno: whole ?? `${built}.js`,
+    ...whole === undefined ? {} : { module: whole },
     node: `${built}.js`,
     default: `${built}.js`,
   };

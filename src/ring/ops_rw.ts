@@ -22,7 +22,7 @@ import { checkFd, checkFlags, checkInteger, lengthOf, type Offset, shown, toOffs
 import { bytesAddress, type OpOptions } from "./base.ts";
 import { RingClosedError } from "./errors.ts";
 import { NopOps } from "./ops_nop.ts";
-import { Registrations } from "./registrations.ts";
+import { type Registrations, registrationsOf } from "./registrations.ts";
 
 /** Options of operations that read or write. */
 export interface RwOptions extends OpOptions {
@@ -44,8 +44,12 @@ function bufferOf(bytes: Bytes): ArrayBufferLike {
 
 /** Reads and writes. */
 export class RwOps extends NopOps {
+  #registrations: Registrations | undefined;
+
   /** @internal */
-  protected readonly registrations: Registrations = new Registrations(this.engine);
+  protected get registrations(): Registrations {
+    return this.#registrations ??= registrationsOf(this.engine);
+  }
 
   /**
    * Reads into a buffer, as pread(2).

@@ -58,6 +58,11 @@ export interface CloneRange {
 const MEMLOCK =
   "registered buffers are locked in memory, and the limit is reached: raise `ulimit -l`, or make the pool smaller";
 
+/** The buffer table of a ring that has asked for none so far. */
+export function registrationsOf(engine: Engine): Registrations {
+  return new Registrations(engine);
+}
+
 /** The buffer table of one ring; made in the kernel when the first buffer comes. Its arguments have been checked. */
 export class Registrations {
   readonly #engine: Engine;

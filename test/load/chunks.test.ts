@@ -33,11 +33,10 @@ async function printed(place: string, program: string): Promise<unknown> {
 }
 
 const READ = `
-  import { AT, BufferPool, IORING_OP, Ring } from "./mod.js";
+  import { AT, Ring } from "./mod.js";
   const ring = new Ring({ entries: 8, cqEntries: 32, singleIssuer: true });
   const fd = await ring.openat(AT.FDCWD, "/etc/passwd", 0);
-  const pool = new BufferPool({ ring, size: 4096, count: 1 });
-  const bytes = [await ring.read(fd, new Uint8Array(16), 0), await ring.readFixed(fd, pool.acquire(), 0) > 0];
+  const bytes = [await ring.read(fd, new Uint8Array(16), 0), await ring.readv(fd, [new Uint8Array(8)], 8)];
   await Promise.all([ring.link((ring) => { ring.nop(); return ring.fsync(fd); }), ring.timeout(1), ring.statx(fd, "", 0x1000, 0x7ff)]);
   await ring.closeFd(fd);
   bytes.push(ring.probe().op("READ").supported, Ring.supported().ok);
@@ -46,7 +45,7 @@ const READ = `
 test("files need the first chunk alone", async () => {
   expect(await printed("first", `${READ} await ring.close(); console.log(JSON.stringify(bytes));`)).toEqual([
     16,
-    true,
+    8,
     true,
     true,
   ]);
