@@ -9,7 +9,7 @@
 
 import { AT, IORING_CQE_F, IORING_SETUP, IOSQE } from "../abi/constants.ts";
 import { errnoText } from "../abi/errno.ts";
-import { warn } from "../../ffi/host.ts";
+import { kernelRelease, warn } from "../../ffi/host.ts";
 import type { Home } from "../memory/address.ts";
 import { giveScratch, type Scratch } from "../memory/scratch.ts";
 import { Canceller } from "./canceller.ts";
@@ -128,7 +128,7 @@ export class Engine {
   };
 
   constructor(options: RingOptions) {
-    this.core = openCore(options, (slot) => this.#extras[slot]);
+    this.core = openCore(thatWakes(options), (slot) => this.#extras[slot]);
     this.cqe = this.core.cqes;
     this.#mixedCqes = (this.core.setupFlags & IORING_SETUP.CQE_MIXED) !== 0;
     // Before 5.18, which brought SUBMIT_ALL, to register an eventfd blocks until nothing is in flight, perhaps for ever:
@@ -865,6 +865,16 @@ const LEAST_WAIT_MS = 0.001;
 
 /** For what came in while nobody looked. */
 const LAST_LOOK_MS = 1;
+
+/**
+ * On Linux 6.12 (Debian's 6.12.117) a ring with DEFER_TASKRUN signals its eventfd once for what a poll found, and never
+ * again: nobody would wake up. Unless it is asked for, a ring that sleeps has none there.
+ */
+function thatWakes(options: RingOptions): RingOptions {
+  const isObject = typeof options === "object" && options !== null;
+  if (!isObject || options.deferTaskrun !== undefined || !kernelRelease().startsWith("6.12.")) return options;
+  return { ...options, deferTaskrun: false };
+}
 
 let warned = false;
 
