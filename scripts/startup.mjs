@@ -3,7 +3,7 @@
 //
 //   node scripts/startup.mjs [--rounds 25] [--json] [runtime...]
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -17,8 +17,12 @@ const { values, positionals } = parseArgs({
 const rounds = Number(values.rounds);
 const jsr = await buildJsr();
 const folder = mkdtempSync(join(tmpdir(), "uring-start-"));
-mkdirSync(join(folder, "node_modules"));
-symlinkSync(ROOT, join(folder, "node_modules", "uring"));
+const installation = join(folder, "node_modules", "uring");
+const unpacked = /^(mod\.js|src\/ring\/raw\.js|whole\/.*|ffi\/(shared|whole|later|uring).*\.(js|cjs|so))$/;
+for (const path of readdirSync(join(ROOT, "dist"), { recursive: true, encoding: "utf8" })) {
+  if (unpacked.test(path)) cpSync(join(ROOT, "dist", path), join(installation, "dist", path));
+}
+cpSync(join(ROOT, "package.json"), join(installation, "package.json"));
 
 program("package.json", JSON.stringify({ type: "module", dependencies: { uring: "*" } }));
 
