@@ -8,7 +8,7 @@
 //   and for Deno, which keeps what V8 compiled, and takes 20 ms to load what could compile the second chunk.
 //
 // What the entry points of a form share is one file, beside the cores: buffers of one are known to the other.
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { build as bundle } from "esbuild";
 import { ROOT } from "./runtimes.mjs";
@@ -219,6 +219,17 @@ async function stubOf(path) {
   return ['import { later } from "later";', ...lines].join("\n");
 }
 
+/** A public field would be missing from rings that are not of the later layers yet: it has to be an accessor. */
+function refuseFields() {
+  const folder = join(DIST, "src/ring");
+  for (const name of readdirSync(folder)) {
+    const source = `src/ring/${name.replace(/\.js$/, ".ts")}`;
+    if (!name.endsWith(".js") || !LAYER.test(source) || LOWER_LAYER.test(source)) continue;
+    const [field] = /^ {4}[a-z]\w* = .*;$/m.exec(readFileSync(join(folder, name), "utf8")) ?? [];
+    if (field !== undefined) throw new Error(`${source} has a public field:${field}`);
+  }
+}
+
 /** The class at the top and its own names, and those of the classes between it and the one below all of them. */
 async function layers() {
   const [top] = Object.entries(await compiled(LAYERS.top)).filter(([, value]) => typeof value === "function");
@@ -237,6 +248,7 @@ async function layers() {
     }
   }
   if (layer === null) throw new Error(`${LAYERS.top} is not above ${LAYERS.below}`);
+  refuseFields();
   const statics = Object.getOwnPropertyNames(Top).filter((name) => !["length", "name", "prototype"].includes(name));
   return { top: top[0], below: below[0], names: [...names], statics };
 }
