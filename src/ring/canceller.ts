@@ -42,12 +42,13 @@ export class Canceller {
 
   /** As {@linkcode insist}, for those that do not end within the moment. */
   insistOnAll(targets: readonly bigint[]): void {
-    const left = targets.filter((userData) => this.#isPending(userData));
+    const left = targets.filter((userData) => this.isPending(userData));
     if (left.length === 0) return;
     setTimeout(() => left.forEach((userData) => this.insist(userData)), FIRST_CANCEL_MS).unref();
   }
 
-  #isPending(userData: bigint): boolean {
+  /** Whether an operation has not ended. */
+  isPending(userData: bigint): boolean {
     return !this.#engine.ended && this.#engine.userData(Number(userData & 0xffffffffn)) === userData;
   }
 
@@ -57,9 +58,9 @@ export class Canceller {
    */
   #insist(userData: bigint, waitMs: number): void {
     const done = () => void this.#insisting.delete(userData);
-    if (!this.#isPending(userData)) return done();
+    if (!this.isPending(userData)) return done();
     const missed = () => {
-      if (!this.#isPending(userData)) return done();
+      if (!this.isPending(userData)) return done();
       setTimeout(() => this.#insist(userData, Math.min(2 * waitMs, LAST_CANCEL_MS)), waitMs).unref();
     };
     if (!this.#engine.drains) return this.#stageCancel(userData, 0, done, missed);

@@ -218,7 +218,7 @@ export class Engine {
   slotsOn(fd?: number, fixedFile = false): number[] {
     const slots: number[] = [];
     for (let slot = 0; slot < this.#slots; slot++) {
-      if (this.#resolves[slot] === undefined || this.#ops[slot] === TAG) continue;
+      if (this.#resolves[slot] === undefined || AUXILIARY.includes(this.#ops[slot]!)) continue;
       const matches = fd === this.#fds[slot] && fixedFile === (this.#extras[slot]?.fixedFile ?? false);
       if (fd === undefined || matches) slots.push(slot);
     }
@@ -849,7 +849,7 @@ export class Engine {
     const words: string[] = [];
     for (let slot = 0; slot < this.#slots; slot++) {
       const op = this.#ops[slot]!;
-      if (this.#rejects[slot] === undefined || op === TAG || op === "async_cancel" || op === "link_timeout") continue;
+      if (this.#rejects[slot] === undefined || AUXILIARY.includes(op)) continue;
       const fd = this.#fds[slot]!;
       const path = this.#extras[slot]?.path;
       const what = path !== undefined ? ` '${path}'` : fd === NO_FD || fd === AT.FDCWD ? "" : ` fd=${fd}`;
@@ -933,6 +933,9 @@ function throwLater(error: unknown): void {
     throw error;
   });
 }
+
+/** Ops that serve others: nobody means them who means all operations. */
+const AUXILIARY = [TAG, "async_cancel", "link_timeout"];
 
 /** The flags that make an SQE one of a chain. */
 const LINKS = IOSQE.IO_LINK | IOSQE.IO_HARDLINK;

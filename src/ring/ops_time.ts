@@ -236,8 +236,15 @@ export class TimeOps extends FileOps {
   }
 
   #cancelOne(userData: bigint): Promise<number> {
-    const missed = () => this.engine.canceller.insist(userData);
-    return this.#answered(this.#ask((words, at) => prepCancel(words, at, userData, 0), missed).then(() => 1));
+    const { canceller } = this.engine;
+    const missed = () => canceller.insist(userData);
+    const asked = this.#ask((words, at) => prepCancel(words, at, userData, 0), missed);
+    return this.#answered(asked.then(() => 1, (error: UringError) => {
+      // Not found, but not ended: on its way from one thread to another, or in a chain that has not come to it.
+      if (error.errno !== ENOENT || !canceller.isPending(userData)) throw error;
+      missed();
+      return 1;
+    }));
   }
 
   /** `missed`: called when what was found is in a worker thread, which was told to stop, and may not hear it. */
