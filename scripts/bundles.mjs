@@ -112,17 +112,29 @@ const ENTRY_POINTS = {
   splitting: true,
 };
 
-/**
- * What the second chunk is, as text, and what it wants of the first: names by module.
- * @typedef {{ text: string, wanted: Map<string, Set<string>> }} Second
- */
-
 export async function bundleEntryPoints() {
-  const second = await splitOff();
-  writeFileSync(join(DIST, "ffi/later.cjs"), `"use strict";module.exports=${second.text};\n`);
-  const { outputFiles } = await bundleFirst(second.wanted);
+  /** What the second chunk wants of the first: names by module. @type {Map<string, Set<string>>} */
+  let wanted = new Map();
+  let text = "";
+  /** The modules of the first. @type {Set<string>} */
+  const first = new Set();
+  let outcome = await bundleFirst(wanted);
+  for (;;) {
+    const modules = modulesOf(outcome.metafile, BUNDLED[0]).filter((path) => !first.has(path));
+    if (modules.length === 0) break;
+    for (const path of modules) first.add(path);
+    const second = await bundleSecond([...first].filter((path) => !STATELESS.test(path)));
+    const twice = modulesOf(outcome.metafile, BUNDLED[1]).filter((path) => second.own.includes(path));
+    refuseTwice(twice.filter((path) => !STATELESS.test(path)));
+    text = second.text;
+    wanted = importsOf(text);
+    outcome = await bundleFirst(wanted);
+  }
+  writeFileSync(join(DIST, "ffi/later.cjs"), `"use strict";module.exports=${asFunction(text)};\n`);
   // The bundler would make something else of a require() that it saw.
-  for (const { path, text } of outputFiles) writeFileSync(path, text.replaceAll(/\brequireLater\(/g, "require("));
+  for (const { path, text } of outcome.outputFiles) {
+    writeFileSync(path, text.replaceAll(/\brequireLater\(/g, "require("));
+  }
   await bundleWhole(DIST, "whole/[name]");
 }
 
@@ -135,24 +147,6 @@ export async function bundleWhole(folder, entryNames) {
     chunkNames: "ffi/whole-[hash]",
     plugins: [dataAsText],
   });
-}
-
-/** Finds what goes into which chunk. @returns {Promise<Second>} */
-async function splitOff() {
-  let wanted = new Map();
-  let text = "";
-  /** The modules of the first. @type {Set<string>} */
-  const first = new Set();
-  for (;;) {
-    const { metafile } = await bundleFirst(wanted);
-    const modules = modulesOf(metafile, BUNDLED[0]);
-    if (modules.every((path) => first.has(path))) return { wanted, text: asFunction(text) };
-    for (const path of modules) first.add(path);
-    const second = await bundleSecond([...first].filter((path) => !STATELESS.test(path)));
-    refuseTwice(modulesOf(metafile, BUNDLED[1]).filter((path) => second.own.includes(path) && !STATELESS.test(path)));
-    text = second.text;
-    wanted = importsOf(text);
-  }
 }
 
 /**

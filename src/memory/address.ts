@@ -10,6 +10,11 @@ import type { Region } from "./region.ts";
 /** Memory that an operation may use: any view, or a whole buffer. */
 export type Bytes = ArrayBufferView | ArrayBufferLike;
 
+/** The ArrayBuffer of bytes. */
+export function bufferOf(bytes: Bytes): ArrayBufferLike {
+  return ArrayBuffer.isView(bytes) ? bytes.buffer : bytes;
+}
+
 /**
  * A buffer with a known, fixed address. An operation in flight holds its buffer's home: through it the buffer, and the
  * pages below it where they are ours.

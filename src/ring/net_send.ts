@@ -6,7 +6,7 @@
 
 import { IORING_RECVSEND, IORING_SEND, MSG } from "../abi/constants.ts";
 import { prepRecv, prepSend, prepSendto } from "../abi/encode.ts";
-import { type Bytes, homeOf } from "../memory/address.ts";
+import { bufferOf, type Bytes, homeOf } from "../memory/address.ts";
 import type { Scratch } from "../memory/scratch.ts";
 import { encodeAddress, type SocketAddress } from "../memory/sockaddr.ts";
 import { checkFd, checkFlags, lengthOf } from "./arguments.ts";
@@ -16,7 +16,7 @@ import { UnsupportedError } from "./errors.ts";
 import { SocketOps } from "./net_connect.ts";
 import { kernelRelease } from "./probe.ts";
 import { namingAddress } from "./socket_address.ts";
-import { bufferOf, homesOf, pieceOf, piecesOf, takeFilled, takeIovecs } from "./socket_buffers.ts";
+import { homesOf, pieceOf, piecesOf, takeFilled, takeIovecs } from "./socket_buffers.ts";
 
 /** Options of operations that send or receive. */
 export interface TransferOptions extends OpOptions {

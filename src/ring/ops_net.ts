@@ -9,7 +9,7 @@
 
 import { IORING_SETUP, SOCKET_URING_OP, SOL } from "../abi/constants.ts";
 import { prepCmdGetsockname, prepCmdSock } from "../abi/encode.ts";
-import { type Bytes, homeOf } from "../memory/address.ts";
+import { bufferOf, type Bytes, homeOf } from "../memory/address.ts";
 import { takeScratch } from "../memory/scratch.ts";
 import { decodeAddress, SOCKADDR_ROOM, type SocketAddress } from "../memory/sockaddr.ts";
 import { checkFd, checkFlags, lengthOf } from "./arguments.ts";
@@ -17,7 +17,7 @@ import { bytesAddress, type OpOptions } from "./base.ts";
 import { UnsupportedError, UringError } from "./errors.ts";
 import { ZeroCopyOps } from "./net_zerocopy.ts";
 import { kernelRelease } from "./probe.ts";
-import { bufferOf, takeFilled } from "./socket_buffers.ts";
+import { takeFilled } from "./socket_buffers.ts";
 
 const EINVAL = -22;
 const EOPNOTSUPP = -95;

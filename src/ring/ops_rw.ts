@@ -14,7 +14,7 @@ import {
   prepWritev2,
   prepWritevFixed,
 } from "../abi/encode.ts";
-import { type Bytes, type Home, homeOf } from "../memory/address.ts";
+import { bufferOf, type Bytes, type Home, homeOf } from "../memory/address.ts";
 import { IOVEC_SIZE, MAX_IOVECS, writeIovec } from "../memory/msghdr.ts";
 import { BufferPool } from "../memory/pool.ts";
 import { giveScratch, type Scratch, takeScratch } from "../memory/scratch.ts";
@@ -36,10 +36,6 @@ export interface RwOptions extends OpOptions {
 export interface FixedOptions extends RwOptions {
   /** Index of the registered buffer. Default: found from the BufferPool that the buffer belongs to. */
   readonly bufIndex?: number;
-}
-
-function bufferOf(bytes: Bytes): ArrayBufferLike {
-  return ArrayBuffer.isView(bytes) ? bytes.buffer : bytes;
 }
 
 /** Reads and writes. */

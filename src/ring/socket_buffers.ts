@@ -4,19 +4,11 @@
  * @module
  */
 
-import { type Bytes, type Home, homeOf } from "../memory/address.ts";
-import { IOVEC_SIZE, isEmpty, writeIovec } from "../memory/msghdr.ts";
+import { bufferOf, type Bytes, type Home, homeOf } from "../memory/address.ts";
+import { IOVEC_SIZE, isEmpty, MAX_IOVECS, writeIovec } from "../memory/msghdr.ts";
 import { type Scratch, takeScratch } from "../memory/scratch.ts";
 import { lengthOf, shown } from "./arguments.ts";
 import { bytesAddress } from "./base.ts";
-
-/** The most iovecs that one call takes (UIO_MAXIOV). */
-const MAX_IOVECS = 1024;
-
-/** The ArrayBuffer of bytes. */
-export function bufferOf(bytes: Bytes): ArrayBufferLike {
-  return ArrayBuffer.isView(bytes) ? bytes.buffer : bytes;
-}
 
 /** What bytes that are to be sent consist of; empty ones have no home and no address. */
 export interface Piece {
