@@ -23,6 +23,10 @@ export class Canceller {
   readonly #engine: Engine;
   /** Operations that are cancelled until they end. */
   readonly #insisting: Set<bigint> = new Set();
+  /** By slot: the generation whose operation was the last there to end cancelled. */
+  readonly #cancelled: number[] = [];
+  /** By slot: the generation whose operation was the last there that a cancellation found. */
+  readonly #found: number[] = [];
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -49,7 +53,25 @@ export class Canceller {
 
   /** Whether an operation has not ended. */
   isPending(userData: bigint): boolean {
-    return !this.#engine.ended && this.#engine.userData(Number(userData & 0xffffffffn)) === userData;
+    return !this.#engine.ended && this.#engine.userData(slotOf(userData)) === userData;
+  }
+
+  /** An operation has ended cancelled. */
+  cancelled(slot: number, generation: number): void {
+    this.#cancelled[slot] = generation;
+  }
+
+  /** A cancellation found an operation. */
+  found(userData: bigint): 1 {
+    this.#found[slotOf(userData)] = generationOf(userData);
+    return 1;
+  }
+
+  /** Whether an operation has ended cancelled, and no cancellation has found it yet. */
+  wasCancelled(userData: bigint): boolean {
+    const slot = slotOf(userData);
+    const generation = generationOf(userData);
+    return this.#cancelled[slot] === generation && this.#found[slot] !== generation;
   }
 
   /**
@@ -125,6 +147,14 @@ export class Canceller {
     engine.settleWith(slot, resolve, reject);
     engine.stage(at, slot, 0, 0);
   }
+}
+
+function slotOf(userData: bigint): number {
+  return Number(userData & 0xffffffffn);
+}
+
+function generationOf(userData: bigint): number {
+  return Number(BigInt.asIntN(32, userData >> 32n));
 }
 
 function ignore(): void {}

@@ -616,8 +616,9 @@ export class Engine {
     this.#rejects[slot] = undefined;
     this.#promises[slot] = undefined;
     this.#homes[slot] = null;
+    const generation = this.#generations[slot]!;
     // The high bits stay: HELD, and never the bit that the core keeps for itself.
-    this.#generations[slot] = HELD | ((this.#generations[slot]! + 1) & GENERATION_MASK);
+    this.#generations[slot] = HELD | ((generation + 1) & GENERATION_MASK);
     // A pool's pages stay, and what was in flight arrives with whoever has them now.
     const lost = home !== null && home.whole.length === 0 && home.region === null;
     if (extra === null && scratch === null && res >= 0 && !lost) {
@@ -627,6 +628,7 @@ export class Engine {
     }
     // Some ops let the kernel's own word for "start again after the signal" out: a worker was interrupted.
     if (res <= ERESTARTSYS && res >= ERESTART_RESTARTBLOCK) res = EINTR;
+    if (res === ECANCELED || res === EINTR) this.canceller.cancelled(slot, generation);
     this.#extras[slot] = null;
     this.#scratches[slot] = null;
     this.#free.push(slot);

@@ -187,7 +187,7 @@ export class TimeOps extends FileOps {
     const byDescriptor = () => {
       // Before 5.19 the kernel can't be asked so: it finds what is known here.
       if (!this.engine.closed && !this.probe().op("SOCKET").supported) return Promise.resolve(0);
-      const promise = this.#ask((words, at) => prepCancelFd(words, at, fd, flags), ignore);
+      const promise = this.#ask((words, at) => prepCancelFd(words, at, fd, flags));
       return this.#answered(all ? promise : promise.then(() => 1));
     };
     const targets = this.engine.building ? [] : this.#targets(this.engine.slotsOn(fd, fixedFile));
@@ -219,7 +219,7 @@ export class TimeOps extends FileOps {
     const targets = this.#targets(engine.slotsOn());
     const flags = IORING_ASYNC_CANCEL.ANY | IORING_ASYNC_CANCEL.ALL;
     const found = engine.building
-      ? this.#answered(this.#ask((words, at) => prepCancel(words, at, 0, flags), ignore))
+      ? this.#answered(this.#ask((words, at) => prepCancel(words, at, 0, flags)))
       : this.#cancelEach(targets);
     // What waits in a chain for its start is meant, too, and not found before that.
     found.then(() => engine.canceller.insistOnAll(targets), ignore);
@@ -237,23 +237,21 @@ export class TimeOps extends FileOps {
 
   #cancelOne(userData: bigint): Promise<number> {
     const { canceller } = this.engine;
-    const missed = () => canceller.insist(userData);
-    const asked = this.#ask((words, at) => prepCancel(words, at, userData, 0), missed);
-    return this.#answered(asked.then(() => 1, (error: UringError) => {
-      // Not found, but not ended: on its way from one thread to another, or in a chain that has not come to it.
-      if (error.errno !== ENOENT || !canceller.isPending(userData)) throw error;
-      missed();
-      return 1;
+    const asked = this.#ask((words, at) => prepCancel(words, at, userData, 0));
+    return this.#answered(asked.then(() => canceller.found(userData), (error: UringError) => {
+      const { errno } = error;
+      // It stopped a worker thread, and then looked once more, when that was done: not found (ENOENT), but cancelled.
+      if (errno === ENOENT && canceller.wasCancelled(userData)) return canceller.found(userData);
+      // Told to stop in a worker thread (EALREADY), which may not hear it; or not found, but not ended: on its way from
+      // one thread to another, or in a chain that has not come to it.
+      if ((errno !== EALREADY && errno !== ENOENT) || !canceller.isPending(userData)) throw error;
+      canceller.insist(userData);
+      return canceller.found(userData);
     }));
   }
 
-  /** `missed`: called when what was found is in a worker thread, which was told to stop, and may not hear it. */
-  #ask(encode: (words: Int32Array, at: number) => void, missed: () => void): Promise<number> {
-    const promise = this.start({ op: "async_cancel" }, undefined, encode);
-    promise.catch((error: UringError) => {
-      if (error.errno === EALREADY) missed();
-    });
-    return promise;
+  #ask(encode: (words: Int32Array, at: number) => void): Promise<number> {
+    return this.start({ op: "async_cancel" }, undefined, encode);
   }
 
   /** The kernel says ENOENT for none, EALREADY for what it has told to stop. */

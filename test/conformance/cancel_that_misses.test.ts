@@ -23,7 +23,8 @@ describe("an operation that changes hands as it is cancelled", () => {
   test("ends by cancel(), which found it", async () => {
     await using ring = new Ring();
     using pipe = new Pipe();
-    for (let i = 0; i < ROUNDS; i++) {
+    // Most often it is found; 1 in 20,000 times it ends just as the kernel looks for it a second time, and finds nothing.
+    for (let i = 0; i < 10 * ROUNDS; i++) {
       const read = ring.read(pipe.readEnd, new Uint8Array(8), "current", { flags: IOSQE.ASYNC });
       const error = failure(read, UringError);
       ring.submitAndWait(0);
