@@ -55,6 +55,17 @@ export function environment(name: string): string | undefined {
   return granted({ name: "env", variable: name }) ? Deno.env.get(name) : undefined;
 }
 
+/**
+ * The path of a file beside a module. Undefined where the module is no file, or does not know (a bundle of CommonJS).
+ * (Node takes 0.3 ms for its first URL.)
+ *
+ * @internal
+ */
+export function pathBeside(moduleUrl: string | undefined, name: string): string | undefined {
+  const [, folder] = /^file:\/\/(\/(?:[^?#]*\/)?)/.exec(moduleUrl ?? "") ?? [];
+  return folder === undefined ? undefined : decodeURIComponent(folder) + name;
+}
+
 /** The size of a file in bytes; undefined where there is none, or it may not be looked at. */
 export function fileSize(path: string): number | undefined {
   if (!granted({ name: "read", path })) return undefined;

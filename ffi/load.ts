@@ -14,7 +14,7 @@ import { sha256 as sha256X86, size as sizeX86 } from "./core_x86_64.ts";
 import { libcInDeno, openInDeno } from "./deno.ts";
 import { elfFault } from "./elf.ts";
 import { type Architecture, embeddedCore } from "./embedded.ts";
-import { architecture, environment, fileBytes, fileSize, granted, platform, runtime } from "./host.ts";
+import { architecture, environment, fileBytes, fileSize, granted, pathBeside, platform, runtime } from "./host.ts";
 import { memoryFile } from "./memfd.ts";
 import type { CoreSource, Native } from "./native.ts";
 import { openInNode } from "./node.ts";
@@ -97,7 +97,7 @@ function openFirst(core: Core): Native {
   const named = environment("URING_CORE");
   if (named) return openNamed(named);
 
-  const beside = fileBeside(core);
+  const beside = pathBeside(import.meta.url, core.name);
   if (!mayLoad(beside)) throw notPermitted(core, beside);
   const reasons: string[] = [];
   for (const find of [() => checkSize(beside, core), () => inMemory(core), () => inCache(core)]) {
@@ -149,11 +149,6 @@ function openNamed(path: string): Native {
 }
 
 // The file beside this module
-
-function fileBeside(core: Core): string | undefined {
-  const base = import.meta.url as string | undefined; // a bundle of CommonJS has none
-  return base?.startsWith("file:") ? decodeURIComponent(new URL(core.name, base).pathname) : undefined;
-}
 
 /** A file of another size is another version's, or was cut short: to map that would end the process with SIGBUS. */
 function checkSize(path: string | undefined, core: Core): Candidate | undefined {

@@ -8,6 +8,7 @@
 //   and for Deno, which keeps what V8 compiled, and takes 20 ms to load what could compile the second chunk.
 //
 // What the entry points of a form share is one file, beside the cores: buffers of one are known to the other.
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { build as bundle } from "esbuild";
@@ -113,12 +114,11 @@ const ENTRY_POINTS = {
 };
 
 export async function bundleEntryPoints() {
-  /** What the second chunk wants of the first: names by module. @type {Map<string, Set<string>>} */
-  let wanted = new Map();
+  /** The second chunk. */
   let text = "";
   /** The modules of the first. @type {Set<string>} */
   const first = new Set();
-  let outcome = await bundleFirst(wanted);
+  let outcome = await bundleFirst(text);
   for (;;) {
     const modules = modulesOf(outcome.metafile, BUNDLED[0]).filter((path) => !first.has(path));
     if (modules.length === 0) break;
@@ -127,15 +127,19 @@ export async function bundleEntryPoints() {
     const twice = modulesOf(outcome.metafile, BUNDLED[1]).filter((path) => second.own.includes(path));
     refuseTwice(twice.filter((path) => !STATELESS.test(path)));
     text = second.text;
-    wanted = importsOf(text);
-    outcome = await bundleFirst(wanted);
+    outcome = await bundleFirst(text);
   }
-  writeFileSync(join(DIST, "ffi/later.cjs"), `"use strict";module.exports=${asFunction(text)};\n`);
+  writeFileSync(join(DIST, "ffi/later.cjs"), `"use strict";module.exports=${asFunction(text)};${markOf(text)}`);
   // The bundler would make something else of a require() that it saw.
   for (const { path, text } of outcome.outputFiles) {
     writeFileSync(path, text.replaceAll(/\brequireLater\(/g, "require("));
   }
   await bundleWhole(DIST, "whole/[name]");
+}
+
+/** How the second chunk ends: by that the first knows it for its own. @param {string} text */
+function markOf(text) {
+  return `//${createHash("sha256").update(text).digest("hex").slice(0, 16)}\n`;
 }
 
 /** The form in one piece. @param {string} folder @param {string} entryNames as the bundler's option */
@@ -150,17 +154,17 @@ export async function bundleWhole(folder, entryNames) {
 }
 
 /**
- * @param {Map<string, Set<string>>} wanted
+ * @param {string} second chunk
  * @returns {Promise<{ outputFiles: import("esbuild").OutputFile[], metafile: Metafile }>}
  */
-function bundleFirst(wanted) {
+function bundleFirst(second) {
   return bundle({
     ...ENTRY_POINTS,
     outdir: DIST,
     chunkNames: "ffi/shared-[hash]",
     metafile: true,
     write: false,
-    plugins: [laterPlugin(wanted)],
+    plugins: [laterPlugin(second)],
   });
 }
 
@@ -178,8 +182,8 @@ function modulesOf({ outputs }, source) {
     .filter((path) => !path.includes(":") && !LATER.includes(path) && (!LAYER.test(path) || LOWER_LAYER.test(path)));
 }
 
-/** @param {Map<string, Set<string>>} wanted @returns {Plugin} */
-function laterPlugin(wanted) {
+/** @param {string} second chunk @returns {Plugin} */
+function laterPlugin(second) {
   return {
     name: "later",
     setup({ onLoad, onResolve }) {
@@ -197,7 +201,7 @@ function laterPlugin(wanted) {
         resolveDir: ROOT,
       }));
       onResolve({ filter: /^later$/ }, () => ({ path: "later", namespace: "uring" }));
-      onLoad({ filter: /^later$/, namespace: "uring" }, () => ({ contents: loader(wanted), resolveDir: ROOT }));
+      onLoad({ filter: /^later$/, namespace: "uring" }, () => ({ contents: loader(second), resolveDir: ROOT }));
     },
   };
 }
@@ -270,14 +274,15 @@ async function stubOfLayers() {
       ${statics.map((name) => `static ${name}(...args) { return real().${name}(...args); }`).join("\n")}
     }
 
-    const NAMES = ${JSON.stringify(names)};
-    for (const name of NAMES) {
-      Object.defineProperty(${top}.prototype, name, {
-        configurable: true,
+    // Not a prototype yet: to give one a hundred members costs Node 140 kB, and with that a collection.
+    const members = Object.create(${below}.prototype);
+    for (const name of ${JSON.stringify(names)}) {
+      Object.defineProperty(members, name, {
         get() { return real(), Reflect.get(${top}.prototype, name, this); },
         set(value) { real(), Reflect.set(${top}.prototype, name, value, this); },
       });
     }
+    Object.setPrototypeOf(${top}.prototype, members);
 
     function remember(ring) {
       rings.add(new WeakRef(ring));
@@ -289,7 +294,6 @@ async function stubOfLayers() {
     function real() {
       if (Real !== undefined) return Real;
       Real = later("${LAYERS.top}").${top};
-      for (const name of NAMES) delete ${top}.prototype[name];
       Object.setPrototypeOf(${top}.prototype, Real.prototype);
       for (const ring of rings) {
         const alive = ring.deref();
@@ -306,46 +310,48 @@ async function stubOfLayers() {
  * along, and leaves the file behind.
  */
 const REQUIRED = `
-  const url = fileBeside("later.cjs");
-  const text = read();
-
-  function fileBeside(name) {
-    try {
-      return new URL(name, import.meta.url);
-    } catch {
-      return undefined;
-    }
-  }
+  const path = pathBeside(import.meta.url, "later.cjs");
+  let bytes = read();
 
   function read() {
+    if (path === undefined) return undefined;
     try {
-      return url && globalThis.process.getBuiltinModule("node:fs").readFileSync(url, "latin1");
+      // Bun takes 2 ms to load node:fs.
+      return runtime === "bun"
+        ? globalThis.Bun.mmap(path, { shared: false })
+        : nodeProcess().getBuiltinModule("node:fs").readFileSync(path);
     } catch {
       return undefined;
     }
   }
 
   function chunk() {
-    if (text === undefined) {
+    if (bytes === undefined) {
       try {
         return requireLater("./later.cjs");
       } catch (cause) {
         throw new Error("uring: later.cjs is missing beside " + import.meta.url + ": copy the package whole", { cause });
       }
     }
-    const { compileFunction } = globalThis.process.getBuiltinModule("node:vm");
+    const text = new TextDecoder().decode(bytes);
+    if (!text.endsWith(MARK)) {
+      throw new Error("uring: " + path + " is of another build than the rest: it was replaced while the program " +
+        "ran, or the package is not whole");
+    }
+    bytes = undefined;
+    const { compileFunction } = nodeProcess().getBuiltinModule("node:vm");
     const module = { exports: undefined };
-    compileFunction(text, ["module"], { filename: url.pathname })(module);
+    compileFunction(text, ["module"], { filename: path })(module);
     return module.exports;
   }`;
 
-/** Loads the second chunk, and hands it what it wants of the first. @param {Map<string, Set<string>>} wanted */
-function loader(wanted) {
+/** Loads the second chunk, and hands it what it wants of the first. @param {string} second */
+function loader(second) {
   /** @type {string[]} */
   const imports = [];
   /** @type {string[]} */
   const entries = [];
-  for (const [path, names] of wanted) {
+  for (const [path, names] of importsOf(second)) {
     const local = [...names].map((name) => [name, `m${imports.length}_${name}`]);
     imports.push(
       `import { ${local.map(([name, as]) => `${name} as ${as}`).join(", ")} } from ${
@@ -361,6 +367,9 @@ function loader(wanted) {
   return `
     ${imports.join("\n")}
 
+    import { nodeProcess, pathBeside, runtime } from ${JSON.stringify(join(ROOT, "ffi/host.ts"))};
+
+    const MARK = ${JSON.stringify(markOf(second))};
     let modules;
 
     export function later(path) {
@@ -440,7 +449,6 @@ function asFunction(text) {
     const pattern = names.replaceAll(/\s+as\s+/g, ":").replaceAll(/\s+/g, "");
     return `const{${pattern}}=first["${path}"];`;
   });
-  // The file is read as Latin-1.
   const left = /^(import|export)\b.*$|[^\0-\x7f]/m.exec(body);
   if (left !== null) throw new Error(`the second chunk is not closed: ${left[0].slice(0, 100)}`);
   return `first=>{let provided;const provide=modules=>{provided=modules};\n${body}\nreturn provided}`;

@@ -11,6 +11,7 @@ import { load } from "../../ffi/load.ts";
 import { CONTROL, type Native, SETUP, STATE, TURN } from "../../ffi/native.ts";
 import { powerOfTwo } from "../memory/power_of_two.ts";
 import { checkMilliseconds } from "./arguments.ts";
+import { fromPerformance, now } from "./clock.ts";
 import { UnsupportedError, UringError } from "./errors.ts";
 import { checkCqEntries, checkEntries, type RingOptions, toRequest } from "./options.ts";
 import { ringClosed, ringKept, ringOpened } from "./open_rings.ts";
@@ -31,8 +32,6 @@ export interface WaitLimits {
   /** Milliseconds for which it gathers completions; after that any that is there ends it (6.12). */
   readonly minWait?: number | undefined;
 }
-
-const now = performance.now.bind(performance);
 
 /** An open ring. Not safe against misuse: its callers are. */
 export class Core {
@@ -66,7 +65,7 @@ export class Core {
   /** SQEs that the kernel has taken, and turns made. */
   submitted = 0;
   turns = 0;
-  /** Nanoseconds of CLOCK_MONOTONIC at the beginning of `performance.now()`, or some microseconds later. */
+  /** Nanoseconds of CLOCK_MONOTONIC at the beginning of {@linkcode now}, or some microseconds later. */
   readonly #clockOffset: number;
   /** Held: the core keeps its address. */
   #generations: Int32Array | undefined;
@@ -293,9 +292,9 @@ export class Core {
     if (deadline === undefined) {
       reaped = this.turnTimed(flags, wait, timeout);
     } else if (this.#ownClock) {
-      reaped = this.turnTimed(flags, wait, Math.max(0, deadline - now()));
+      reaped = this.turnTimed(flags, wait, Math.max(0, fromPerformance(deadline) - now()));
     } else {
-      const ns = Math.ceil(Math.min(deadline, MAX_TIMEOUT_MS) * 1e6 + this.#clockOffset);
+      const ns = Math.ceil(fromPerformance(Math.min(deadline, MAX_TIMEOUT_MS)) * 1e6 + this.#clockOffset);
       control[CONTROL.TIMEOUT_NS_LO] = ns % 2 ** 32;
       control[CONTROL.TIMEOUT_NS_HI] = Math.floor(ns / 2 ** 32);
       reaped = this.turn(flags | TURN.TIMEOUT | TURN.ABSOLUTE, wait);

@@ -4,10 +4,10 @@
  * @module
  */
 
+import { now } from "./clock.ts";
+
 /** Between the attempts to cancel everything, while nothing ends. */
 export const CANCEL_AGAIN_MS = 100;
-
-const now = performance.now.bind(performance);
 
 /** Watches how what is in flight becomes less. */
 export class Ending {

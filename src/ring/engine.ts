@@ -9,16 +9,17 @@
 
 import { AT, IORING_CQE_F, IORING_SETUP, IOSQE } from "../abi/constants.ts";
 import { errnoText } from "../abi/errno.ts";
-import { kernelRelease, warn } from "../../ffi/host.ts";
+import { warn } from "../../ffi/host.ts";
 import type { Home } from "../memory/address.ts";
 import { giveScratch, type Scratch } from "../memory/scratch.ts";
 import { Canceller } from "./canceller.ts";
+import { fromPerformance, now } from "./clock.ts";
 import { type Core, STATE, TURN, type WaitLimits } from "./core.ts";
 import { CANCEL_AGAIN_MS, Ending } from "./ending.ts";
 import { AbortError, RingClosedError, UringError } from "./errors.ts";
 import { keepForGood, keptError, warnOfKept } from "./kept.ts";
 import type { RingOptions } from "./options.ts";
-import { openCore } from "./open_core.ts";
+import { openThatWakes } from "./open_core.ts";
 import { type Extra, NO_FD, type Settle, TAG } from "./pending.ts";
 
 /** Hears a completion that belongs to no operation. It must not throw. */
@@ -36,7 +37,6 @@ const CLOCK_EVERY = 64;
 const YIELD_AFTER_MS = 2;
 
 const resolved = Promise.resolve();
-const now = performance.now.bind(performance);
 
 const ECANCELED = -125;
 const EINTR = -4;
@@ -128,7 +128,7 @@ export class Engine {
   };
 
   constructor(options: RingOptions) {
-    this.core = openCore(thatWakes(options), (slot) => this.#extras[slot]);
+    this.core = openThatWakes(options, (slot) => this.#extras[slot]);
     this.cqe = this.core.cqes;
     this.#mixedCqes = (this.core.setupFlags & IORING_SETUP.CQE_MIXED) !== 0;
     // Before 5.18, which brought SUBMIT_ALL, to register an eventfd blocks until nothing is in flight, perhaps for ever:
@@ -691,7 +691,11 @@ export class Engine {
     // Where there is no limit, a distant one: without any, the kernel's least wait ends with nothing, too.
     const deadline = timeoutMs !== undefined
       ? start + timeoutMs
-      : until ?? (minWait === undefined ? undefined : start + DISTANT_MS);
+      : until !== undefined
+      ? fromPerformance(until)
+      : minWait === undefined
+      ? undefined
+      : start + DISTANT_MS;
     // The kernel would gather past any limit.
     const gathered = minWait === undefined ? 0 : Math.min(start + minWait, deadline!);
     const { core } = this;
@@ -867,16 +871,6 @@ const LEAST_WAIT_MS = 0.001;
 
 /** For what came in while nobody looked. */
 const LAST_LOOK_MS = 1;
-
-/**
- * On Linux 6.12 (Debian's 6.12.117) a ring with DEFER_TASKRUN signals its eventfd once for what a poll found, and never
- * again: nobody would wake up. Unless it is asked for, a ring that sleeps has none there.
- */
-function thatWakes(options: RingOptions): RingOptions {
-  const isObject = typeof options === "object" && options !== null;
-  if (!isObject || options.deferTaskrun !== undefined || !kernelRelease().startsWith("6.12.")) return options;
-  return { ...options, deferTaskrun: false };
-}
 
 let warned = false;
 

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { environment } from "../../ffi/host.ts";
+import { IORING_FEAT, IORING_SETUP } from "../abi/constants.ts";
+import { environment, kernelRelease } from "../../ffi/host.ts";
 import { Core } from "./core.ts";
 import type { RingOptions } from "./options.ts";
 import { type ContextOf, openWatched } from "./trace.ts";
@@ -18,6 +19,25 @@ export function openCore(options: RingOptions, contextOf: ContextOf): Core {
   const trace = options?.trace === undefined ? wanted() : options.trace;
   if (trace === false && options?.faults === undefined) return new Core(options);
   return openWatched(options, trace, contextOf);
+}
+
+/**
+ * As {@linkcode openCore}, for a ring that sleeps. On Linux 6.12 (Debian's 6.12.117) a ring with DEFER_TASKRUN signals its
+ * eventfd once for what a poll found, and never again: nobody would wake up. Unless it is asked for, it has none there.
+ */
+export function openThatWakes(options: RingOptions, contextOf: ContextOf): Core {
+  const core = openCore(options, contextOf);
+  if (options?.deferTaskrun !== undefined || !staysAsleep(core)) return core;
+  core.close(0);
+  return openCore({ ...options, deferTaskrun: false }, contextOf);
+}
+
+/** Features tell whether it may be 6.12: to ask for the release takes Bun half as long as to open a ring. */
+function staysAsleep({ setupFlags, features }: Core): boolean {
+  const isDeferred = (setupFlags & IORING_SETUP.DEFER_TASKRUN) !== 0;
+  const since612 = (features & IORING_FEAT.MIN_TIMEOUT) !== 0;
+  const since614 = (features & IORING_FEAT.RW_ATTR) !== 0;
+  return isDeferred && since612 && !since614 && kernelRelease().startsWith("6.12.");
 }
 
 function wanted(): boolean {

@@ -10,6 +10,7 @@ import { kernelRelease } from "../../ffi/host.ts";
 import { load } from "../../ffi/load.ts";
 import { NO_RING } from "../../ffi/native.ts";
 import { checkFd, checkFlags, checkInteger, checkMilliseconds, shown } from "./arguments.ts";
+import { now } from "./clock.ts";
 import { cpuMask } from "./cpus.ts";
 import { RingClosedError, UnsupportedError } from "./errors.ts";
 import type { FileRegistrar } from "./file_table.ts";
@@ -193,7 +194,7 @@ export class RegisterOps extends BufferOps implements FileRegistrar {
     const { engine } = this;
     if (engine.building) throw new TypeError("syncCancel() inside link(): the chain is not complete yet");
     this.engine.submitStaged();
-    const deadline = timeout === undefined ? undefined : performance.now() + timeout;
+    const deadline = timeout === undefined ? undefined : now() + timeout;
     if (target === "all") {
       // What was cancelled may let the rest of its chain begin.
       let found = 0;

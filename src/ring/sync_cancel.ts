@@ -7,6 +7,7 @@
  * @module
  */
 
+import { now } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import { registerError, registerQuietly } from "./register_call.ts";
 
@@ -17,15 +18,13 @@ const ETIME = -62;
 /** A turn waits no longer than this at once: what it waits for may have completed in one before. */
 const WAIT_MS = 20;
 
-const now = performance.now.bind(performance);
-
 /**
  * Cancels operations, and waits until they are done. Gives how many were found.
  *
  * One by one: asked for several at once, the kernel does not tell of those that run in its workers.
  *
  * @param slots pending slots; an operation that has completed meanwhile is not found
- * @param deadline by performance.now(); undefined: none
+ * @param deadline by now(); undefined: none
  */
 export function cancelSlots(engine: Engine, slots: readonly number[], deadline: number | undefined): number {
   // Looked up before any turn: a slot may be another operation's afterwards.

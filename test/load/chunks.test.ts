@@ -1,6 +1,6 @@
 /** The package's two forms: in two chunks, the second of which is loaded when something of it is used; and whole. */
 
-import { copyFileSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -15,12 +15,14 @@ const folder = new TempFolder();
 beforeAll(() => {
   const chunk = readdirSync(join(DIST, "ffi")).find((name) => /^shared-.*\.js$/.test(name))!;
   // The library in its two chunks, and without the second.
-  for (const name of ["both", "gone", "first"]) {
+  for (const name of ["both", "gone", "first", "other"]) {
     mkdirSync(folder.at(name, "ffi"), { recursive: true });
     folder.write(`${name}/package.json`, '{ "type": "module" }');
     for (const file of ["mod.js", `ffi/${chunk}`, `ffi/${CORE}`]) copyFileSync(join(DIST, file), folder.at(name, file));
   }
   for (const name of ["both", "gone"]) copyFileSync(join(DIST, "ffi/later.cjs"), folder.at(name, "ffi/later.cjs"));
+  const later = readFileSync(join(DIST, "ffi/later.cjs"), "utf8");
+  folder.write("other/ffi/later.cjs", later.replace(/\/\/.*\n$/, "//0123456789abcdef\n"));
 });
 afterAll(() => folder[Symbol.dispose]());
 
@@ -76,7 +78,8 @@ test("the second is read with the first: it may go afterwards, and no descriptor
 test("without the second, the error of what needs it names the file", async () => {
   const program =
     `${READ} try { ring.socket(1, 1); } catch (error) { console.log(JSON.stringify(String(error))); } ring.close();`;
-  expect(await printed("first", program)).toMatch(/later\.cjs/);
+  expect(await printed("first", program)).toMatch(/later\.cjs is missing/);
+  expect(await printed("other", program)).toMatch(/later\.cjs is of another build/);
 }, LIMIT);
 
 test(
@@ -107,7 +110,7 @@ test("rings from before and after have the private state of their later layers",
     class Mine extends Ring { more = 1; socket(...args) { return super.socket(...args); } }
     const rings = [new Ring(), new Mine()];
     for (let i = 0; i < 200; i++) await new Ring({ entries: 2 }).close();
-    const had = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Ring.prototype), "onMessage") !== undefined;
+    const had = "onMessage" in Ring.prototype;
     rings[0].onMessage = () => {};
     rings.push(new Ring(), new Mine());
     const results = [had, rings.map((ring) => ring.onMessage === null), rings.map((ring) => ring instanceof Ring)];
