@@ -215,7 +215,7 @@ export class Ring extends RegisterOps {
    * Before Linux 5.18 an operation whose descriptor is not open can't even begin: the kernel then cancels what comes
    * before it, and what follows runs.
    *
-   * @param build queues the operations, at once; what it gives is passed on
+   * @param build queues the operations, at once; what it gives is passed on. An async function or a generator is refused
    * @param options `hard`: the rest runs after a failure, too
    * @throws {RangeError} for a chain longer than the queue; nothing of it is submitted then
    * @throws what `build` throws, and the reason of a signal that is aborted already; nothing is submitted then, either
@@ -236,6 +236,12 @@ export class Ring extends RegisterOps {
    */
   link<T>(build: (ring: this) => T, options: LinkOptions = {}): T {
     if (typeof build !== "function") throw new TypeError(`build must be a function, not ${shown(build)}`);
+    if (Object.prototype.toString.call(build) !== "[object Function]") {
+      throw new TypeError(
+        "build must queue the whole chain at once, and be an ordinary function: what an async one or a generator queues " +
+          "later would not be part of it. Await what link() gives",
+      );
+    }
     return this.engine.link(options.hard ? IOSQE.IO_HARDLINK : IOSQE.IO_LINK, () => build(this));
   }
 

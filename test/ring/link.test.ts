@@ -207,6 +207,24 @@ describe("link()", () => {
       expect(thrown(() => ring.link(build as () => void), TypeError).message).toMatch(/build must be a function/);
     }
   });
+
+  test("refuses what would queue a part of the chain later, before it queues anything", async () => {
+    await using ring = new Ring();
+    const later: ((ring: Ring) => unknown)[] = [
+      async (ring: Ring) => void await ring.nop(),
+      function* (ring: Ring) {
+        yield ring.nop();
+      },
+      async function* (ring: Ring) {
+        yield ring.nop();
+      },
+    ];
+    for (const build of later) {
+      expect(thrown(() => ring.link(build), TypeError).message).toMatch(/build must queue the whole chain at once/);
+    }
+    expect(ring.stats).toMatchObject({ inFlight: 0, submitted: 0 });
+    expect(await Promise.all(ring.link(((ring: Ring) => [ring.nop(), ring.nop()]).bind(null)))).toEqual([0, 0]);
+  });
 });
 
 describe("a chain that can't be", () => {
