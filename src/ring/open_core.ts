@@ -22,18 +22,18 @@ export function openCore(options: RingOptions, contextOf: ContextOf): Core {
 }
 
 /**
- * As {@linkcode openCore}, for a ring that sleeps. On Linux 6.12 (Debian's 6.12.117) a ring with DEFER_TASKRUN signals its
- * eventfd once for what a poll found, and never again: nobody would wake up. Unless it is asked for, it has none there.
+ * As {@linkcode openCore}, for a ring that sleeps. Linux 6.12 (Debian's 6.12.117) puts off the signal for what a poll found
+ * until an RCU grace period has passed, where the ring has DEFER_TASKRUN: unless it is asked for, it has none there.
  */
-export function openThatWakes(options: RingOptions, contextOf: ContextOf): Core {
+export function openThatSleeps(options: RingOptions, contextOf: ContextOf): Core {
   const core = openCore(options, contextOf);
-  if (options?.deferTaskrun !== undefined || !staysAsleep(core)) return core;
+  if (options?.deferTaskrun !== undefined || !wakesLate(core)) return core;
   core.close(0);
   return openCore({ ...options, deferTaskrun: false }, contextOf);
 }
 
 /** Features tell whether it may be 6.12: to ask for the release takes Bun half as long as to open a ring. */
-function staysAsleep({ setupFlags, features }: Core): boolean {
+function wakesLate({ setupFlags, features }: Core): boolean {
   const isDeferred = (setupFlags & IORING_SETUP.DEFER_TASKRUN) !== 0;
   const since612 = (features & IORING_FEAT.MIN_TIMEOUT) !== 0;
   const since614 = (features & IORING_FEAT.RW_ATTR) !== 0;

@@ -118,6 +118,8 @@ switch (which) {
       worker.onMessage((message) => message === "ready" ? worker.post(client) : resolve(message as never));
     });
     const terminated = worker.terminate();
+    // Its other ring closes; this one does not.
+    while (ringDescriptors() > before + 1) await new Promise((resolve) => setTimeout(resolve, 5));
     await new Promise((resolve) => setTimeout(resolve, 200));
     const whileHung = ringDescriptors() - before;
     const wrong = await receive(told.taken);
@@ -146,6 +148,9 @@ switch (which) {
     await (await send()).ring.close().catch(() => {});
     throw new Error("thrown on purpose");
   }
+  case "throw-open":
+    (await send()).ring.unref();
+    throw new Error("thrown on purpose");
   case "reject-kept": {
     await (await send()).ring.close().catch(() => {});
     setTimeout(() => Promise.reject(new Error("rejected on purpose")), 1);

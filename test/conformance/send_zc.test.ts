@@ -5,6 +5,7 @@ import type { Completion } from "../support/completions.ts";
 import { negative } from "../support/errno.ts";
 import { pattern } from "../support/folder.ts";
 import { Net } from "../support/sockaddr.ts";
+import { TIME_SCALE } from "../support/time_scale.ts";
 
 const { MORE, NOTIF } = IORING_CQE_F;
 /** Bytes of a buffer that no socket takes at once. */
@@ -39,14 +40,22 @@ async function drain(net: Net, fd: number, length: number): Promise<Uint8Array> 
   return received;
 }
 
-/** Sends until the socket takes no more. */
+/** Sends until the socket takes no more, nor will before somebody reads: its room grows for a while. */
 async function fill(net: Net, fd: number): Promise<number> {
   const bytes = new Uint8Array(65_536);
   let sent = 0;
+  let isFull = false;
   while (true) {
     const taken = await net.ring.send(fd, bytes, MSG.DONTWAIT).catch((error) => error.code as string);
-    if (taken === "EAGAIN") return sent;
-    sent += taken as number;
+    if (typeof taken === "number") {
+      sent += taken;
+      isFull = false;
+      continue;
+    }
+    expect(taken).toBe("EAGAIN");
+    if (isFull) return sent;
+    isFull = true;
+    await net.ring.timeout(20 * TIME_SCALE);
   }
 }
 

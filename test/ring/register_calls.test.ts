@@ -1,5 +1,4 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import process from "node:process";
 import { describe, expect, test } from "vitest";
 import {
@@ -20,7 +19,7 @@ import { completions, results } from "../support/completions.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
 import { Pipe } from "../support/pipe.ts";
-import { fdInfo } from "../support/process_state.ts";
+import { fdInfo, wakerEventfd } from "../support/process_state.ts";
 import { MOD, runScript } from "../support/script.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 
@@ -446,9 +445,7 @@ describe("eventfds", () => {
     const { EVENTFD, EVENTFD_ASYNC, UNREGISTER_EVENTFD } = IORING_REGISTER;
     // No operation makes an eventfd: this is the one by which a Ring is woken, which does not mind.
     await using owner = new Ring();
-    const before = new Set(eventfds());
-    await owner.timeout(1);
-    const fd = eventfds().find((fd) => !before.has(fd))!;
+    const fd = await wakerEventfd(owner);
     const arg = Int32Array.of(fd);
     using ring = new RawRing();
     const started = count(fd);
@@ -468,18 +465,6 @@ describe("eventfds", () => {
     expect(ring.register(EVENTFD, Int32Array.of(pipe.readEnd), 1), "EINVAL: no eventfd").toBe(-22);
   });
 });
-
-function eventfds(): number[] {
-  const fds: number[] = [];
-  for (let fd = 0; fd < 200; fd++) {
-    try {
-      if (/eventfd-count/.test(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))) fds.push(fd);
-    } catch {
-      // not open
-    }
-  }
-  return fds;
-}
 
 function count(eventfd: number): number {
   return parseInt(/eventfd-count:\s*(\S+)/.exec(fdInfo(eventfd))![1]!, 16);

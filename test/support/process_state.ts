@@ -1,3 +1,4 @@
+import type { Ring } from "../../mod.ts";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 /** Descriptors of io_uring rings, and the eventfds beside them, that this process has open. */
@@ -30,6 +31,25 @@ export function threads(): number {
       return false;
     }
   }).length;
+}
+
+/** The eventfd by which a ring that has not slept yet is woken: no operation makes one. */
+export async function wakerEventfd(ring: Ring): Promise<number> {
+  const before = new Set(eventfds());
+  await ring.timeout(1);
+  return eventfds().find((fd) => !before.has(fd))!;
+}
+
+function eventfds(): number[] {
+  const fds: number[] = [];
+  for (let fd = 0; fd < 200; fd++) {
+    try {
+      if (/eventfd-count/.test(fdInfo(fd))) fds.push(fd);
+    } catch {
+      // not open
+    }
+  }
+  return fds;
 }
 
 /** Lines of /proc/self/fdinfo/FD as they are. */

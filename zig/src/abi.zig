@@ -26,6 +26,7 @@ pub const FEAT_SINGLE_MMAP: u32 = 1 << 0;
 pub const FEAT_NODROP: u32 = 1 << 1;
 pub const FEAT_EXT_ARG: u32 = 1 << 8;
 pub const FEAT_REG_REG_RING: u32 = 1 << 13;
+pub const FEAT_RECVSEND_BUNDLE: u32 = 1 << 14;
 pub const FEAT_MIN_TIMEOUT: u32 = 1 << 15;
 
 pub const ENTER_GETEVENTS: u32 = 1 << 0;

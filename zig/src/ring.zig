@@ -319,6 +319,11 @@ pub const Ring = struct {
         if (polls and r.in_flight > 0) return 1;
         // Signals of completions that were reaped already would wake us for nothing.
         const signalled = sys.eventfdTake(r.waker.eventfd);
+        if (r.flags & abi.SETUP_DEFER_TASKRUN != 0 and r.features & abi.FEAT_RECVSEND_BUNDLE != 0) {
+            // Since 6.11 (io_uring/eventfd.c) a signal that has to be put off, as from within another eventfd's, is the last
+            // of its kind: nobody clears the bit that says so. One registered anew has none; one is all that a sleep needs.
+            if (r.waker.listen(r.registers) < 0) return 1;
+        }
         // The kernel sets TASKRUN, or moves the tail, before it signals. So a signal taken above shows here, and one
         // that comes later is still in the eventfd when the waker looks.
         const sq_flags = @atomicLoad(u32, r.sq_flags, .seq_cst);

@@ -31,10 +31,10 @@ pub const Waker = struct {
         const fd = sys.eventfd();
         if (fd < 0) return @intCast(fd);
         w.eventfd = @intCast(fd);
-        const rc = sys.register(ring, abi.REGISTER_EVENTFD, @intFromPtr(&w.eventfd), 1);
+        const rc = w.listen(ring);
         if (rc < 0) {
             w.closeEventfd();
-            return @intCast(rc);
+            return rc;
         }
         w.notify = notify;
         w.context = context;
@@ -44,12 +44,22 @@ pub const Waker = struct {
         const failed = pthread_create(&w.thread, null, run, w);
         sys.restoreSignals(mask);
         if (failed != 0) {
-            _ = sys.register(ring, abi.UNREGISTER_EVENTFD, 0, 0);
+            unlisten(ring);
             w.closeEventfd();
             return -failed;
         }
         w.running = true;
         return 0;
+    }
+
+    /// Registers the eventfd with the ring, anew if it is already. Gives 0 or −errno.
+    pub noinline fn listen(w: *Waker, ring: sys.Name) i32 {
+        unlisten(ring);
+        return @intCast(sys.register(ring, abi.REGISTER_EVENTFD, @intFromPtr(&w.eventfd), 1));
+    }
+
+    noinline fn unlisten(ring: sys.Name) void {
+        _ = sys.register(ring, abi.UNREGISTER_EVENTFD, 0, 0);
     }
 
     /// Ends the thread and waits for it. After this `notify` is not called any more.
