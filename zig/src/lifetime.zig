@@ -81,14 +81,24 @@ pub fn close(slot: *Slot, limit_ns: u64) i32 {
     return 0;
 }
 
+/// How long the end of a process waits for what can't be cancelled.
+const process_end_ns = 5_000_000_000;
+
 /// Runs on the owning thread, with every ArrayBuffer still intact. What the kernel writes must be over before they
-/// go, however long that takes.
+/// go, however long that takes a worker. The main thread's end is that of the process, and with that of its memory.
 fn environmentEnds(arg: ?*anyopaque) callconv(.c) void {
     @branchHint(.cold);
     const slot: *Slot = @ptrCast(@alignCast(arg.?));
     slot.ring.waker.stop();
     releaseNotifier(slot);
-    if (!slot.ring.drain(0)) return;
+    const is_main = sys.isMainThread();
+    if (!slot.ring.drain(if (is_main) process_end_ns else 0)) {
+        if (is_main and slot.ring.in_flight > 0 and !slot.ring.lost) {
+            sys.warn("uring: operations can't be cancelled: the process ends with them, and shows no error that ended it\n");
+            sys.exitProcess(1);
+        }
+        return;
+    }
     slot.ring.close();
     slot.free();
 }

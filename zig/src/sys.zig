@@ -205,6 +205,16 @@ pub fn monotonicNs() u64 {
     return @as(u64, @intCast(ts.sec)) * 1_000_000_000 + @as(u64, @intCast(ts.nsec));
 }
 
+/// Whether this thread is the process's first.
+pub fn isMainThread() bool {
+    return linux.gettid() == linux.getpid();
+}
+
+/// Ends all threads, at once.
+pub fn exitProcess(code: i32) noreturn {
+    linux.exit_group(code);
+}
+
 pub fn warn(text: []const u8) void {
     _ = linux.syscall3(.write, 2, @intFromPtr(text.ptr), text.len);
 }
