@@ -21,7 +21,10 @@ export interface OpOptions {
   readonly signal?: AbortSignal;
   /** Cancels the operation after this many milliseconds; its promise then rejects with code `"ETIME"`. */
   readonly timeout?: number;
-  /** IOSQE flags. IO_LINK ties the next operation that is queued to this one; `link()` does it for several. */
+  /**
+   * IOSQE flags. IO_LINK ties the next operation that is queued to this one; `link()` does it for several. IO_DRAIN waits
+   * for all that came before (6.0).
+   */
   readonly flags?: number;
   /** The descriptor is a slot of the ring's registered files. */
   readonly fixedFile?: boolean;
@@ -134,6 +137,8 @@ export class RingBase {
     const { signal, timeout, personality = 0 } = options ?? NO_OPTIONS;
     try {
       flags = options === undefined ? 0 : checkOptions(options);
+      // Before the cancellation that is a call of its own, one would wait behind IO_DRAIN with everything else.
+      if ((flags & IOSQE.IO_DRAIN) !== 0) this.needFor("SEND_ZC", "IO_DRAIN on a Ring", "6.0");
       if (signal?.aborted) {
         // What follows in a chain must not run without it.
         if (engine.building) throw signal.reason;

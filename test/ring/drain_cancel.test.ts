@@ -1,10 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { IOSQE, Ring } from "../../mod.ts";
-import { hasOp } from "../support/kernel.ts";
+import { IOSQE, Ring, UnsupportedError } from "../../mod.ts";
+import { thrown } from "../support/failure.ts";
+import { hasSyncCancel } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
-
-/** A cancellation that is no operation (6.0): nothing tells of it, but an op of the same release. */
-const hasSyncCancel = hasOp("SEND_ZC");
 
 const DRAIN = { flags: IOSQE.IO_DRAIN };
 
@@ -14,8 +12,16 @@ async function ends(promises: Promise<unknown>[]): Promise<unknown[]> {
   return settled.map((end) => end.status === "fulfilled" ? end.value : end.reason.message);
 }
 
-describe("behind an operation with IO_DRAIN, which waits for all before it", () => {
-  test.skipIf(!hasSyncCancel)("an abort still gets through", async () => {
+test.skipIf(hasSyncCancel)("IO_DRAIN is refused where an abort would wait behind it", async () => {
+  await using ring = new Ring();
+  expect(thrown(() => ring.nop(DRAIN), UnsupportedError)).toMatchObject({
+    feature: "IO_DRAIN on a Ring",
+    needs: "Linux 6.0",
+  });
+});
+
+describe.skipIf(!hasSyncCancel)("behind an operation with IO_DRAIN, which waits for all before it", () => {
+  test("an abort still gets through", async () => {
     using pipe = new Pipe();
     await using ring = new Ring();
     const controller = new AbortController();
@@ -26,7 +32,7 @@ describe("behind an operation with IO_DRAIN, which waits for all before it", () 
     expect(await ends([read, drain])).toEqual(["on purpose", 0]);
   });
 
-  test.skipIf(!hasSyncCancel)("an abort in the same turn gets through, too", async () => {
+  test("an abort in the same turn gets through, too", async () => {
     using pipe = new Pipe();
     await using ring = new Ring();
     const controller = new AbortController();

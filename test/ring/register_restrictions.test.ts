@@ -14,6 +14,7 @@ import {
 } from "../../mod.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
+import { hasSyncCancel } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
 import { MOD, runScript } from "../support/script.ts";
 
@@ -135,7 +136,10 @@ describe("restrict()", () => {
   test("allows and demands flags", async () => {
     await using allowed = restricted({ sqeFlagsAllowed: IOSQE.ASYNC });
     expect(await allowed.nop({ flags: IOSQE.ASYNC })).toBe(0);
-    expect((await failure(allowed.nop({ flags: IOSQE.IO_DRAIN }), UringError)).message).toMatch(/EACCES.*allowed 0x10/);
+    if (hasSyncCancel) {
+      const error = await failure(allowed.nop({ flags: IOSQE.IO_DRAIN }), UringError);
+      expect(error.message).toMatch(/EACCES.*allowed 0x10/);
+    }
 
     await using required = restricted({ sqeFlagsRequired: IOSQE.ASYNC });
     expect(await required.nop({ flags: IOSQE.ASYNC })).toBe(0);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { AbortError, IOSQE, Ring, RingClosedError, UnsupportedError, UringError } from "../../mod.ts";
 import { failure, thrown, watch } from "../support/failure.ts";
+import { hasSyncCancel } from "../support/kernel.ts";
 import { NEVER } from "../support/operations.ts";
 import { SYSTEM_BLOCKING, SYSTEM_OPERATIONS, type SystemOperation, SystemStage } from "../support/system_operations.ts";
 
@@ -27,7 +28,7 @@ describe("every option", () => {
         { signal },
         { timeout: NEVER },
         { flags: IOSQE.ASYNC },
-        { flags: IOSQE.IO_DRAIN },
+        ...hasSyncCancel ? [{ flags: IOSQE.IO_DRAIN }] : [],
         { signal, timeout: NEVER, flags: IOSQE.ASYNC, personality: 0, fixedFile: false },
       ]
     ) {

@@ -39,6 +39,12 @@ export function hasOp(...names: readonly (keyof typeof IORING_OP)[]): boolean {
 }
 
 /**
+ * Whether a cancellation can be a call of its own (6.0), which is what a Ring with IO_DRAIN needs: nothing tells of it, but
+ * an op of the same release.
+ */
+export const hasSyncCancel: boolean = hasOp("SEND_ZC");
+
+/**
  * Whether a chain ends at an operation that can't even begin, as its descriptor is not open (5.18). Before that the
  * kernel cancels what comes before it in the chain, and what follows runs all the same.
  */
