@@ -1,7 +1,8 @@
 /**
- * How often a 10 ms interval fires while a ring is kept busy, beside an idle loop. Prints JSON.
+ * How often an interval fires while a ring is kept busy, beside an idle loop. Prints JSON.
  *
- * Arguments: seconds, kind of work ("nop": one at a time, "reads": 128 in flight, "sleeps": waits for the waker).
+ * Arguments: seconds, kind of work ("nop": one at a time, "reads": 128 in flight, "sleeps": waits for the waker), the
+ * interval in milliseconds.
  */
 
 import process from "node:process";
@@ -9,11 +10,12 @@ import { AT, Ring } from "../../mod.ts";
 
 const seconds = Number(process.argv[2]);
 const kind = process.argv[3];
+const intervalMs = Number(process.argv[4]);
 
 function countTicks(): Promise<number> {
   return new Promise((resolve) => {
     let ticks = 0;
-    const interval = setInterval(() => ticks++, 10);
+    const interval = setInterval(() => ticks++, intervalMs);
     setTimeout(() => {
       clearInterval(interval);
       resolve(ticks);

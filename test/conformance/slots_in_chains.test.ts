@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { AT, FileTable, IORING_REGISTER, IOSQE, O, Ring, UringError } from "../../mod.ts";
+import { AT, FileTable, IORING_REGISTER, IOSQE, O, POLL, Ring, UringError } from "../../mod.ts";
 import type { RawRing } from "../../src/ring/raw.ts";
 import { decoded, RawStage } from "../raw/stage.ts";
 import { completions, resultsOf } from "../support/completions.ts";
@@ -156,6 +156,8 @@ describe("a slot that changes while an operation waits on its file", () => {
     expect(await reading).toBe(3);
     while (released.length === 0) await ring.timeout(1);
     expect(released).toEqual([1]);
+    // The file goes a little later than its slot's tag tells.
+    expect(await ring.pollAdd(pipe.writeEnd, 0)).toBe(POLL.ERR);
     expect((await failure(ring.write(pipe.writeEnd, Uint8Array.of(1)), UringError)).code, "no reader").toBe("EPIPE");
   });
 

@@ -38,6 +38,8 @@ export function rings(place: Place): Promise<Task> {
     if (random.below(2) === 0) await place.unless(ring.nop(), []);
     await end(ring);
     await Promise.all(pending);
+    // Of what serves others, a time limit or a cancellation, the completion may come last.
+    await ring.close();
     const { inFlight, submitted, completed, faults } = ring.stats;
     place.count("faults", faults);
     place.check(inFlight === 0, `a closed ring has ${inFlight} operations in flight`);
