@@ -87,7 +87,7 @@ export const SETUP = {
 } as const;
 
 /** Bits of `SETUP.EXTRAS`, and of `SETUP.FAILED_AT` when one of them was refused. */
-export const EXTRA = { REGISTER_FD: 1, WAIT_REGION: 2 } as const;
+export const EXTRA = { REGISTER_FD: 1, WAIT_REGION: 2, SLEEPS: 4 } as const;
 
 /** 32-bit words of the control block; zig/src/ring.zig has the same numbers. */
 export const CONTROL = {

@@ -8,7 +8,7 @@
 import { IORING_FEAT, IORING_REGISTER, IORING_SETUP } from "../abi/constants.ts";
 import { kernelRelease } from "../../ffi/host.ts";
 import { load } from "../../ffi/load.ts";
-import { CONTROL, type Native, SETUP, STATE, TURN } from "../../ffi/native.ts";
+import { CONTROL, EXTRA, type Native, SETUP, STATE, TURN } from "../../ffi/native.ts";
 import { powerOfTwo } from "../memory/power_of_two.ts";
 import { checkMilliseconds } from "./arguments.ts";
 import { fromPerformance, now } from "./clock.ts";
@@ -73,12 +73,13 @@ export class Core {
   #ownClock = false;
 
   /**
+   * @param sleeps its thread sleeps elsewhere, until the eventfd is signalled: no DEFER_TASKRUN, where the kernel is late then
    * @throws {TypeError} {RangeError} for options that can't be
    * @throws {UringError} when the kernel refuses
    * @throws {UnsupportedError} when it lacks something beyond setup flags
    * @throws {LoadError} when the core can't be loaded
    */
-  constructor(options: RingOptions) {
+  constructor(options: RingOptions, sleeps = false) {
     const request = toRequest(options);
     this.closeTimeout = options.closeTimeout ?? DEFAULT_CLOSE_TIMEOUT_MS;
     const native = load();
@@ -90,7 +91,7 @@ export class Core {
     setup[SETUP.SQ_THREAD_CPU] = request.sqThreadCpu;
     setup[SETUP.SQ_THREAD_IDLE_MS] = request.sqThreadIdle;
     setup[SETUP.WQ_FD] = request.wqFd;
-    setup[SETUP.EXTRAS] = request.extras;
+    setup[SETUP.EXTRAS] = request.extras | (sleeps && options.deferTaskrun === undefined ? EXTRA.SLEEPS : 0);
     const opened = now();
     const handle = native.open(setup);
     if (handle < 0) {
@@ -224,7 +225,9 @@ export class Core {
     checkEntries(entries);
     if (cqEntries !== undefined) checkCqEntries(cqEntries, entries);
     if ((this.setupFlags & IORING_SETUP.DEFER_TASKRUN) === 0) {
-      throw new TypeError("resize() needs a ring with deferTaskrun: open it without sqpoll, iopoll and coopTaskrun");
+      throw new TypeError(
+        "resize() needs a ring with deferTaskrun: ask for it, and for singleIssuer; without sqpoll, iopoll and coopTaskrun",
+      );
     }
     needRegister("RESIZE_RINGS");
   }

@@ -19,7 +19,7 @@ import { CANCEL_AGAIN_MS, Ending } from "./ending.ts";
 import { AbortError, RingClosedError, UringError } from "./errors.ts";
 import { keepForGood, keptError, warnOfKept } from "./kept.ts";
 import type { RingOptions } from "./options.ts";
-import { openThatSleeps } from "./open_core.ts";
+import { openCore } from "./open_core.ts";
 import { type Extra, NO_FD, type Settle, TAG } from "./pending.ts";
 
 /** Hears a completion that belongs to no operation. It must not throw. */
@@ -128,7 +128,7 @@ export class Engine {
   };
 
   constructor(options: RingOptions) {
-    this.core = openThatSleeps(options, (slot) => this.#extras[slot]);
+    this.core = openCore(options, (slot) => this.#extras[slot], true);
     this.cqe = this.core.cqes;
     this.#mixedCqes = (this.core.setupFlags & IORING_SETUP.CQE_MIXED) !== 0;
     // Before 5.18, which brought SUBMIT_ALL, to register an eventfd blocks until nothing is in flight, perhaps for ever:

@@ -15,10 +15,10 @@ export class FaultyCore extends Core {
   /** SQEs that the last turn left staged: their fate is decided. */
   #decided = 0;
 
-  constructor(options: RingOptions) {
+  constructor(options: RingOptions, sleeps?: boolean) {
     // What can't be is refused before the kernel is asked for a ring.
     const faults = new Faults(options.faults!);
-    super(options);
+    super(options, sleeps);
     this.#faults = faults;
   }
 

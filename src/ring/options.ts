@@ -31,7 +31,10 @@ export interface RingOptions {
   readonly hybridIopoll?: boolean;
   /** Only one thread submits. Default: where the kernel has it (6.0). */
   readonly singleIssuer?: boolean;
-  /** Completion work runs when the ring is entered. Default: where the kernel has it (6.1). */
+  /**
+   * Completion work runs when the ring is entered. Default: where the kernel has it (6.1); for a `Ring`, where it then is
+   * not late to tell that there is some (since 2026, in stable releases, too: Debian's 6.12.117, 7.3).
+   */
   readonly deferTaskrun?: boolean;
   /** Completion work waits for the next kernel entry, without interrupting. Not with an event loop. */
   readonly coopTaskrun?: boolean;

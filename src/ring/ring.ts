@@ -186,7 +186,7 @@ export class Ring extends RegisterOps {
    * Gives the queues other sizes, while operations are in flight (6.13). What is queued is submitted first, and what
    * has completed settles.
    *
-   * @throws {TypeError} for a ring without `deferTaskrun`
+   * @throws {TypeError} for a ring without `deferTaskrun`: ask for that, not every kernel gives it by itself
    * @throws {RangeError} for sizes that can't be
    * @throws {UnsupportedError} before Linux 6.13
    *
@@ -194,7 +194,7 @@ export class Ring extends RegisterOps {
    * ```ts
    * import { Ring } from "@uring/uring";
    *
-   * await using ring = new Ring({ entries: 8 });
+   * await using ring = new Ring({ entries: 8, singleIssuer: true, deferTaskrun: true });
    * ring.resize({ entries: 64 });
    * console.assert(ring.entries === 64 && ring.cqEntries === 128);
    * ```

@@ -29,13 +29,19 @@ export type ContextOf = (low: number, high: number) => TraceContext | null | und
  *
  * @throws {TypeError} when `trace` is neither a boolean nor a function; and as Core does
  */
-export function openWatched(options: RingOptions, trace: RingOptions["trace"], contextOf: ContextOf): Core {
+export function openWatched(
+  options: RingOptions,
+  trace: RingOptions["trace"],
+  contextOf: ContextOf,
+  sleeps: boolean,
+): Core {
   const Base = options?.faults === undefined ? Core : FaultyCore;
-  if (trace === false) return new Base(options);
+  if (trace === false) return new Base(options, sleeps);
   if (trace !== true && typeof trace !== "function") {
     throw new TypeError(`trace must be true, false, or a function that takes a line, not ${shown(trace)}`);
   }
-  return traced(Base, options, contextOf, trace === true ? (line) => writeError(`${line}\n`) : trace);
+  const write = trace === true ? (line: string) => writeError(`${line}\n`) : trace;
+  return traced(Base, options, contextOf, sleeps, write);
 }
 
 /** An operation in flight. */
@@ -48,7 +54,13 @@ interface Told {
 }
 
 /** A core, plain or faulty, that tells. */
-function traced(Base: typeof Core, options: RingOptions, contextOf: ContextOf, write: (line: string) => void): Core {
+function traced(
+  Base: typeof Core,
+  options: RingOptions,
+  contextOf: ContextOf,
+  sleeps: boolean,
+  write: (line: string) => void,
+): Core {
   class TracedCore extends Base {
     /** By user_data. A RawRing's may be alike: then the oldest comes first. */
     readonly #inFlight = new Map<string, Told[]>();
@@ -59,7 +71,7 @@ function traced(Base: typeof Core, options: RingOptions, contextOf: ContextOf, w
     #telling = false;
 
     constructor() {
-      super(options);
+      super(options, sleeps);
       const flags = flagsText("IORING_SETUP", this.setupFlags);
       this.#tell(`open entries=${this.entries} cq_entries=${this.cqEntries} flags=${flags}`);
     }

@@ -326,7 +326,7 @@ export const REGISTRATION: readonly Row[] = [
     "needs it": refused(
       ({ ring }) => ring.resize({ entries: 16 }),
       TypeError,
-      /^resize\(\) needs a ring with deferTaskrun: open it without sqpoll, iopoll and coopTaskrun/,
+      /^resize\(\) needs a ring with deferTaskrun: ask for it, and for singleIssuer; without sqpoll, iopoll and coopTaskrun/,
       { deferTaskrun: false },
     ),
     "RawRing": rawRefused(

@@ -4,6 +4,7 @@ import { AT, BufferPool, IORING_SETUP, O, POLL, Ring, type RingOptions, UringErr
 import { failure, thrown } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
 import { Stage, supportedOperations } from "../support/operations.ts";
+import { RawRing } from "../../src/ring/raw.ts";
 import { Pipe } from "../support/pipe.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 
@@ -49,9 +50,13 @@ async function expectToWork(ring: Ring): Promise<void> {
 describe("new Ring()", () => {
   test("asks for the best that the kernel has", async () => {
     await using ring = new Ring();
-    const wanted = F.CLAMP | F.SUBMIT_ALL | F.SINGLE_ISSUER | F.DEFER_TASKRUN | F.TASKRUN_FLAG | F.NO_SQARRAY;
+    const wanted = F.CLAMP | F.SUBMIT_ALL | F.SINGLE_ISSUER | F.NO_SQARRAY;
+    const deferred = F.DEFER_TASKRUN | F.TASKRUN_FLAG;
     expect(ring.setupFlags & wanted).toBe(wanted & KNOWN_HERE);
-    expect(ring.setupFlags & ~wanted).toBe(0);
+    expect(ring.setupFlags & ~(wanted | deferred)).toBe(0);
+    expect([deferred & KNOWN_HERE, 0], "not where it wakes late").toContain(ring.setupFlags & deferred);
+    using raw = new RawRing();
+    expect(raw.setupFlags & deferred, "it does not sleep").toBe(deferred & KNOWN_HERE);
     expect(ring.entries).toBe(256);
     expect(ring.cqEntries).toBe(512);
     expect(ring.features & 1, "SINGLE_MMAP").toBe(1);

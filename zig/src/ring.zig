@@ -322,7 +322,10 @@ pub const Ring = struct {
         if (r.flags & abi.SETUP_DEFER_TASKRUN != 0 and r.features & abi.FEAT_RECVSEND_BUNDLE != 0) {
             // Since 6.11 (io_uring/eventfd.c) a signal that has to be put off, as from within another eventfd's, is the last
             // of its kind: nobody clears the bit that says so. One registered anew has none; one is all that a sleep needs.
-            if (r.waker.listen(r.registers) < 0) return 1;
+            // Meanwhile there is no signal. TASKRUN shows what it would have told; without that: look once more.
+            const shows = r.flags & abi.SETUP_TASKRUN_FLAG != 0;
+            r.waker.renewed = shows or !r.waker.renewed;
+            if (r.waker.renewed and (r.waker.listen(r.registers) < 0 or !shows)) return 1;
         }
         // The kernel sets TASKRUN, or moves the tail, before it signals. So a signal taken above shows here, and one
         // that comes later is still in the eventfd when the waker looks.

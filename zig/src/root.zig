@@ -67,44 +67,33 @@ export fn uring_address(memory: ?*anyopaque) u64 {
 
 // Node-API
 
-const Function = struct {
-    call: napi.Callback,
-    /// Here, not elsewhere: a pointer in data takes a relocation, of 24 bytes.
-    name: [15:0]u8 = @splat(0),
-
-    fn init(name: []const u8, call: napi.Callback) Function {
-        var function: Function = .{ .call = call };
-        @memcpy(function.name[0..name.len], name);
-        return function;
-    }
-};
-
-const functions = [_]Function{
-    .init("open", napiOpen),
-    .init("attach", napiAttach),
-    .init("turn", napiTurn),
-    .init("arm", napiArm),
-    .init("disarm", napiDisarm),
-    .init("register", napiRegister),
-    .init("resize", napiResize),
-    .init("address", napiAddress),
-    .init("bind", napiBind),
-    .init("listen", napiListen),
-    .init("adopt", napiAdopt),
-    .init("startWaker", napiStartWaker),
-    .init("setRef", napiSetRef),
-    .init("close", napiClose),
-    .init("mapPages", napiMapPages),
-    .init("dropPages", napiDropPages),
-};
+/// A table would take a relocation of 24 bytes for each address in it.
+noinline fn define(env: napi.Env, exports: napi.Value, name: [*:0]const u8, call: napi.Callback) void {
+    @branchHint(.cold);
+    var function: napi.Value = null;
+    // What is missing afterwards is seen by who loads this.
+    _ = napi.napi_create_function(env, name, napi.auto_length, call, null, &function);
+    _ = napi.napi_set_named_property(env, exports, name, function);
+}
 
 export fn napi_register_module_v1(env: napi.Env, exports: napi.Value) napi.Value {
     @branchHint(.cold);
-    for (&functions) |*entry| {
-        var function: napi.Value = null;
-        if (napi.napi_create_function(env, &entry.name, napi.auto_length, entry.call, null, &function) != napi.ok) return null;
-        if (napi.napi_set_named_property(env, exports, &entry.name, function) != napi.ok) return null;
-    }
+    define(env, exports, "open", napiOpen);
+    define(env, exports, "attach", napiAttach);
+    define(env, exports, "turn", napiTurn);
+    define(env, exports, "arm", napiArm);
+    define(env, exports, "disarm", napiDisarm);
+    define(env, exports, "register", napiRegister);
+    define(env, exports, "resize", napiResize);
+    define(env, exports, "address", napiAddress);
+    define(env, exports, "bind", napiBind);
+    define(env, exports, "listen", napiListen);
+    define(env, exports, "adopt", napiAdopt);
+    define(env, exports, "startWaker", napiStartWaker);
+    define(env, exports, "setRef", napiSetRef);
+    define(env, exports, "close", napiClose);
+    define(env, exports, "mapPages", napiMapPages);
+    define(env, exports, "dropPages", napiDropPages);
     // The first hook to be added is the last to run: after the rings of this environment have been drained.
     _ = napi.napi_add_env_cleanup_hook(env, regionsEnd, env);
     return exports;

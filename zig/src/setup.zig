@@ -4,6 +4,7 @@
 const std = @import("std");
 const abi = @import("abi.zig");
 const sys = @import("sys.zig");
+const sq = @import("sq.zig");
 const Ring = @import("ring.zig").Ring;
 
 /// What JavaScript asks of `open` and `resize`, and what it learns. ffi/native.ts has the same numbers.
@@ -35,6 +36,8 @@ pub const Setup = struct {
     pub const extra_register_fd: u32 = 1 << 0;
     /// Timed waits take their arguments from a registered region.
     pub const extra_wait_region: u32 = 1 << 1;
+    /// The ring's thread sleeps elsewhere, until the eventfd is signalled: no optional DEFER_TASKRUN where that is late.
+    pub const extra_sleeps: u32 = 1 << 2;
 };
 
 /// A mapping of ours; `len` 0: none.
@@ -78,7 +81,13 @@ pub fn open(r: *Ring, ask: [*]u32) i32 {
     ask[Setup.now_ns_hi] = @truncate(now_ns >> 32);
     r.* = .{};
     ask[Setup.failed_at] = 0;
-    const rc = openAll(r, ask);
+    var rc = openAll(r, ask);
+    if (rc >= 0 and ask[Setup.extras] & Setup.extra_sleeps != 0 and signalsLate(r)) {
+        release(r);
+        r.* = .{};
+        ask[Setup.optional_flags] &= ~(abi.SETUP_DEFER_TASKRUN | abi.SETUP_TASKRUN_FLAG);
+        rc = openAll(r, ask);
+    }
     if (rc < 0) {
         release(r);
         return rc;
@@ -91,6 +100,43 @@ pub fn open(r: *Ring, ask: [*]u32) i32 {
     ask[Setup.registered_index] = @bitCast(r.index);
     return 0;
 }
+
+/// The kernel's, found out once.
+var signals_late: enum(u8) { unknown, no, yes } = .unknown;
+
+/// Whether a ring with DEFER_TASKRUN signals its eventfd only after an RCU grace period, many milliseconds, for what is
+/// found in a wake-up of something else: a poll's, a futex's. So it is since the kernel mended a deadlock there (in 2026,
+/// in stable releases, too; no feature tells).
+fn signalsLate(r: *Ring) bool {
+    @branchHint(.cold);
+    if (r.flags & abi.SETUP_DEFER_TASKRUN == 0 or r.features & abi.FEAT_RECVSEND_BUNDLE == 0) return false;
+    if (signals_late == .unknown and r.flags & abi.SETUP_R_DISABLED == 0 and r.sq_entries > 1) {
+        const fd: i32 = @intCast(sys.eventfd());
+        if (fd < 0 or r.register(abi.REGISTER_EVENTFD, @intFromPtr(&fd), 1) < 0) return false;
+        const word: u32 = 0;
+        var sqe = std.mem.zeroes(abi.Sqe);
+        sqe.fd = futex_flags;
+        sqe.addr = @intFromPtr(&word);
+        sqe.addr3 = std.math.maxInt(u32);
+        sqe.opcode = abi.OP_FUTEX_WAIT;
+        sq.push(r, &sqe);
+        // Its own completion would signal, too.
+        sqe.flags = abi.IOSQE_CQE_SKIP_SUCCESS;
+        sqe.opcode = abi.OP_FUTEX_WAKE;
+        sqe.off = 1;
+        sq.push(r, &sqe);
+        _ = sys.enter(r.enters, 2, 0, 0, 0, 8);
+        signals_late = if (sys.eventfdTake(fd)) .no else .yes;
+        _ = sys.enter(r.enters, 0, 0, abi.ENTER_GETEVENTS, 0, 8);
+        @atomicStore(u32, r.cq_head, @atomicLoad(u32, r.cq_tail, .acquire), .release);
+        _ = r.register(abi.UNREGISTER_EVENTFD, 0, 0);
+        sys.close(fd);
+    }
+    return signals_late == .yes;
+}
+
+/// FUTEX2_PRIVATE | FUTEX2_SIZE_U32
+const futex_flags = 0x82;
 
 fn openAll(r: *Ring, ask: [*]u32) i32 {
     @branchHint(.cold);
@@ -172,11 +218,11 @@ const Sizes = struct {
     const header = 1024;
 
     fn of(entries: u32, cq_entries: u32, flags: u32) Sizes {
-        const sq = roundedUp(entries, 32768);
-        const cq = if (flags & abi.SETUP_CQSIZE != 0) roundedUp(cq_entries, 65536) else sq * 2;
+        const sq_size = roundedUp(entries, 32768);
+        const cq = if (flags & abi.SETUP_CQSIZE != 0) roundedUp(cq_entries, 65536) else sq_size * 2;
         const sqe_shift: u6 = if (flags & abi.SETUP_SQE128 != 0) 7 else 6;
         const cqe_shift: u6 = if (flags & abi.SETUP_CQE32 != 0) 5 else 4;
-        return .{ .rings = header + (cq << cqe_shift) + sq * 4, .sqes = sq << sqe_shift };
+        return .{ .rings = header + (cq << cqe_shift) + sq_size * 4, .sqes = sq_size << sqe_shift };
     }
 
     fn roundedUp(count: u32, most: u32) usize {

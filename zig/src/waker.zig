@@ -21,6 +21,8 @@ pub const Waker = struct {
     state: u32 = awake,
     thread: usize = 0,
     running: bool = false,
+    /// The eventfd was registered anew for this sleep.
+    renewed: bool = false,
     notify: *const fn (context: ?*anyopaque) bool = undefined,
     context: ?*anyopaque = null,
 
