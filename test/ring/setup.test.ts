@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { AT, BufferPool, IORING_SETUP, O, POLL, Ring, type RingOptions, UringError } from "../../mod.ts";
+import { RawRing } from "../../src/ring/raw.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
 import { Stage, supportedOperations } from "../support/operations.ts";
-import { RawRing } from "../../src/ring/raw.ts";
 import { Pipe } from "../support/pipe.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 
