@@ -82,7 +82,7 @@ describe.skipIf(!CAN)("a ring that is resized again and again", () => {
   });
 
   test("goes on with a stream, byte by byte", async () => {
-    await using net = new Net({ entries: 8 });
+    await using net = new Net({ ...RESIZABLE, entries: 8 });
     const { ring } = net;
     using buffers = new BufferRing({ ring, size: 700, count: 8 });
     const [client, server] = await net.pair();

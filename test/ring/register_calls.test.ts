@@ -411,7 +411,7 @@ describe("zero-copy receive", () => {
     const refusal = thrown(() => plain.registerZcrxIfq(options), UnsupportedError);
     expect(refusal.needs).toMatch(plain.probe().register("ZCRX_IFQ").supported ? "cqe32" : /Linux 6.15|cqe32/);
     if (plain.probe().register("ZCRX_IFQ").supported !== true) return;
-    await using ring = new Ring({ cqe32: true });
+    await using ring = new Ring({ cqe32: true, singleIssuer: true, deferTaskrun: true });
     expect(thrown(() => ring.registerZcrxIfq({ ...options, interfaceIndex: 0x7fffffff }), UnsupportedError).needs)
       .toMatch(IS_ROOT ? /network device with index 2147483647|CONFIG_IO_URING_ZCRX/ : "CAP_NET_ADMIN");
     const driver = thrown(() => ring.registerZcrxIfq(options), UnsupportedError);
