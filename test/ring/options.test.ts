@@ -59,8 +59,8 @@ describe("options that do not come to bear change nothing", () => {
       if (op === "TIMEOUT_REMOVE" && o.flags === IOSQE.IO_DRAIN) continue;
       expect(await start(stage, o), JSON.stringify(o)).toSatisfy(isRight);
     }
-    await settle(ring);
-    expect(ring.stats.inFlight).toBe(0);
+    // A time limit's own completion may come a little later.
+    while (ring.stats.inFlight > 0) await ring.timeout(1);
     expect(counted.listeners).toBe(0);
     counted.controller.abort();
     expect(await ring.nop()).toBe(0);
