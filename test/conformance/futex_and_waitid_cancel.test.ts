@@ -92,7 +92,8 @@ describe.skipIf(!hasOp("FUTEX_WAIT", "FUTEX_WAKE"))("a futex that is woken as it
       if (results[1] === chosen) expect(results[3]).toBe(1);
       else if (results[1] === second) expect(results[4]).toBe(1);
       else expect(results[1]).toBe(ECANCELED);
-      if (results[1] !== ECANCELED) expect(results[2]).toBeLessThan(0);
+      // 7.3 counts one that was woken at the same time.
+      if (results[1] !== ECANCELED) expect(results[2]).not.toBe(0);
       for (const word of each) {
         expect(stage.result((ring) => ring.prepFutexWake(5, word, 9, EVERY_BIT, WORD, 0)), "let go").toBe(0);
       }

@@ -15,7 +15,8 @@ function kernelFlags(): number {
   using ring = new Ring({ entries: 2 });
   const names = ring.probe().setupFlags;
   if (names.length > 0) return names.reduce((all, name) => all | F[name as keyof typeof F], 0);
-  return ring.setupFlags; // it has what it could get
+  using raw = new RawRing({ entries: 2 });
+  return raw.setupFlags; // it has what it could get
 }
 const KNOWN_HERE = kernelFlags();
 
