@@ -9,10 +9,8 @@ import { pattern, TempFolder } from "../support/folder.ts";
 import { NEVER } from "../support/operations.ts";
 import { Pipe } from "../support/pipe.ts";
 import { Random } from "../support/random.ts";
+import { RESIZABLE } from "../support/ring_kinds.ts";
 import { Net } from "../support/sockaddr.ts";
-
-/** Not every kernel gives a ring that by itself. */
-const RESIZABLE = { singleIssuer: true, deferTaskrun: true } as const;
 
 const CAN = (() => {
   using ring = new Ring({ ...RESIZABLE, entries: 2 });

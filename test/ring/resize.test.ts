@@ -7,9 +7,7 @@ import { thrown, watch } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
 import { Pipe } from "../support/pipe.ts";
 import { ringMaps } from "../support/process_state.ts";
-
-/** Not every kernel gives a ring that by itself. */
-const RESIZABLE = { singleIssuer: true, deferTaskrun: true } as const;
+import { RESIZABLE } from "../support/ring_kinds.ts";
 
 /** Whether this kernel can resize (6.13). */
 function canResize(): boolean {

@@ -29,3 +29,6 @@ function canOpen(options: RingOptions): boolean {
 export const RING_KINDS: readonly (readonly [name: string, options: RingOptions])[] = ALL.filter(([, options]) =>
   canOpen(options)
 );
+
+/** What resize() needs: not every kernel gives a ring that by itself. */
+export const RESIZABLE = { singleIssuer: true, deferTaskrun: true } as const;

@@ -325,7 +325,7 @@ pub const Ring = struct {
             // Meanwhile there is no signal. TASKRUN shows what it would have told; without that: look once more.
             const shows = r.flags & abi.SETUP_TASKRUN_FLAG != 0;
             r.waker.renewed = shows or !r.waker.renewed;
-            if (r.waker.renewed and (r.waker.listen(r.registers) < 0 or !shows)) return 1;
+            if (r.waker.renewed and (r.waker.renew(r.registers) < 0 or !shows)) return 1;
         }
         // The kernel sets TASKRUN, or moves the tail, before it signals. So a signal taken above shows here, and one
         // that comes later is still in the eventfd when the waker looks.

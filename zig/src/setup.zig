@@ -111,8 +111,7 @@ fn signalsLate(r: *Ring) bool {
     @branchHint(.cold);
     if (r.flags & abi.SETUP_DEFER_TASKRUN == 0 or r.features & abi.FEAT_RECVSEND_BUNDLE == 0) return false;
     if (signals_late == .unknown and r.flags & abi.SETUP_R_DISABLED == 0 and r.sq_entries > 1) {
-        const fd: i32 = @intCast(sys.eventfd());
-        if (fd < 0 or r.register(abi.REGISTER_EVENTFD, @intFromPtr(&fd), 1) < 0) return false;
+        if (r.waker.open(r.registers) < 0) return false;
         const word: u32 = 0;
         var sqe = std.mem.zeroes(abi.Sqe);
         sqe.fd = futex_flags;
@@ -126,11 +125,10 @@ fn signalsLate(r: *Ring) bool {
         sqe.off = 1;
         sq.push(r, &sqe);
         _ = sys.enter(r.enters, 2, 0, 0, 0, 8);
-        signals_late = if (sys.eventfdTake(fd)) .no else .yes;
+        signals_late = if (sys.eventfdTake(r.waker.eventfd)) .no else .yes;
         _ = sys.enter(r.enters, 0, 0, abi.ENTER_GETEVENTS, 0, 8);
         @atomicStore(u32, r.cq_head, @atomicLoad(u32, r.cq_tail, .acquire), .release);
-        _ = r.register(abi.UNREGISTER_EVENTFD, 0, 0);
-        sys.close(fd);
+        r.waker.shut(r.registers);
     }
     return signals_late == .yes;
 }

@@ -30,14 +30,8 @@ pub const Waker = struct {
     /// thread; when it gives false the receiver is gone, and it is never called again.
     pub fn start(w: *Waker, ring: sys.Name, notify: *const fn (?*anyopaque) bool, context: ?*anyopaque) i32 {
         @branchHint(.cold);
-        const fd = sys.eventfd();
-        if (fd < 0) return @intCast(fd);
-        w.eventfd = @intCast(fd);
-        const rc = w.listen(ring);
-        if (rc < 0) {
-            w.closeEventfd();
-            return rc;
-        }
+        const rc = w.open(ring);
+        if (rc < 0) return rc;
         w.notify = notify;
         w.context = context;
         w.state = awake;
@@ -46,17 +40,36 @@ pub const Waker = struct {
         const failed = pthread_create(&w.thread, null, run, w);
         sys.restoreSignals(mask);
         if (failed != 0) {
-            unlisten(ring);
-            w.closeEventfd();
+            w.shut(ring);
             return -failed;
         }
         w.running = true;
         return 0;
     }
 
-    /// Registers the eventfd with the ring, anew if it is already. Gives 0 or −errno.
-    pub noinline fn listen(w: *Waker, ring: sys.Name) i32 {
+    /// Makes the eventfd and registers it with the ring. Gives 0 or −errno.
+    pub noinline fn open(w: *Waker, ring: sys.Name) i32 {
+        const fd = sys.eventfd();
+        if (fd < 0) return @intCast(fd);
+        w.eventfd = @intCast(fd);
+        const rc = w.listen(ring);
+        if (rc < 0) w.closeEventfd();
+        return rc;
+    }
+
+    /// Undoes `open`.
+    pub noinline fn shut(w: *Waker, ring: sys.Name) void {
         unlisten(ring);
+        w.closeEventfd();
+    }
+
+    /// Registers the eventfd anew. Gives 0 or −errno.
+    pub fn renew(w: *Waker, ring: sys.Name) i32 {
+        unlisten(ring);
+        return w.listen(ring);
+    }
+
+    noinline fn listen(w: *Waker, ring: sys.Name) i32 {
         return @intCast(sys.register(ring, abi.REGISTER_EVENTFD, @intFromPtr(&w.eventfd), 1));
     }
 
