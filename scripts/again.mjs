@@ -1,5 +1,5 @@
 // npm run test:again: the tests of test/ again and again, in each runtime in turn, to find what fails now and then. Stops
-// at nothing; the last line counts all runs.
+// at nothing; the last line counts all runs. One process for all files of a run: what one leaves behind, others find.
 //
 //   node scripts/again.mjs [--times 20] [--minutes M] [--json FILE] [RUNTIME...] [FILTER...]
 //
@@ -109,7 +109,7 @@ async function runAll(order) {
     for (const runtime of runtimes) {
       if (performance.now() > end) return rows;
       const started = performance.now();
-      const result = await runSuite(runtime, filters, { show: false });
+      const result = await runSuite(runtime, filters, { show: false, together: true });
       const row = { run: number, runtime, ...result, seconds: (performance.now() - started) / 1000 };
       rows.push(row);
       console.log(table([row]).split("\n").slice(1).join("\n"));

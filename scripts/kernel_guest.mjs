@@ -38,7 +38,7 @@ async function main(args) {
   const steps = args.slice(0, separator), filters = args.slice(separator + 1);
   if (steps.includes(DEMO)) await report(DEMO, runDemo());
   for (const name of RUNTIMES.filter((each) => steps.includes(each))) {
-    await report(name, runSuite(name, filters, { timeoutMs: 3_600_000 }));
+    await report(name, runSuite(name, filters, { timeoutMs: 3_600_000, together: true }));
   }
 }
 

@@ -1,11 +1,11 @@
-// The tests of test/ in one runtime, as vitest runs them there: a process a file.
+// The tests of test/ in one runtime, as vitest runs them there: a process a file, or one for all.
 //
-//   node scripts/suite.mjs RUNTIME [FILTER...]    prints a line of JSON counts last
+//   node scripts/suite.mjs RUNTIME [--together] [FILTER...]    prints a line of JSON counts last
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { counts } from "./counts.mjs";
+import { counts, sum } from "./counts.mjs";
 import { complaint, run } from "./processes.mjs";
 import { commandFor, ROOT, runtimePath, RUNTIMES } from "./runtimes.mjs";
 
@@ -18,6 +18,8 @@ const TEST_ENVIRONMENT = {
   URING_GUARD: "1",
   // Half a second after its start Deno would look for a newer one, and tests count descriptors.
   DENO_NO_UPDATE_CHECK: "1",
+  // Certificates make Node's start three times as long, and no test leaves this machine.
+  NODE_EXTRA_CA_CERTS: undefined,
 };
 
 /** @typedef {import("./suite_reporter.mjs").SuiteEvent} SuiteEvent */
@@ -86,22 +88,63 @@ function unfinished(events, files) {
 }
 
 /**
+ * Which of the files a run left aside: where one process runs them all, its death takes along those after.
+ * @param {SuiteEvent[]} events
+ * @param {string[]} files
+ */
+export function notBegun(events, files) {
+  const begun = new Set(ofKind(events, "module").map(({ file }) => file));
+  return files.filter((file) => !begun.has(file));
+}
+
+/**
+ * @typedef {object} SuiteOptions
+ * @property {number} [timeoutMs]
+ * @property {boolean} [show] false: vitest's own output only where something failed
+ * @property {boolean} [together] all files in one process, which saves most of the time where processes start slowly;
+ *   after a crash another one goes on with the next file
+ */
+
+/**
  * Runs the test files in one runtime, showing vitest's own output.
  * @param {import("./runtimes.mjs").RuntimeName} name
  * @param {string[]} filters
- * @param {{ timeoutMs?: number, show?: boolean }} [options] show: false: its output only where something failed
+ * @param {SuiteOptions} [options]
  * @returns {Promise<SuiteResult>}
  */
-export async function runSuite(name, filters, { timeoutMs = 1_800_000, show = true } = {}) {
+export async function runSuite(name, filters, { timeoutMs = 1_800_000, show = true, together = false } = {}) {
   const path = runtimePath(name);
   if (!path) return failure(`${name} is neither in node_modules nor on PATH: run npm ci`);
-  const files = testFiles(filters);
+  let files = testFiles(filters);
   if (files.length === 0) return failure(`no test file's path contains ${filters.join(" or ")}`);
+  const deadline = performance.now() + timeoutMs;
+  /** @type {SuiteResult[]} */
+  const parts = [];
+  while (files.length > 0) {
+    const run = { files, together, show, timeoutMs: deadline - performance.now() };
+    const { events, problem } = await runFiles(name, path, run);
+    const left = together ? notBegun(events, files) : [];
+    // Where not even one began, or the time is over, they count as files that did not run.
+    const goesOn = left.length < files.length && performance.now() < deadline;
+    const ran = goesOn ? files.filter((file) => !left.includes(file)) : files;
+    parts.push(withExit(evaluate(events, ran), problem));
+    files = goesOn ? left : [];
+  }
+  return { ...sum(parts), problems: parts.flatMap(({ problems }) => problems) };
+}
+
+/**
+ * @param {import("./runtimes.mjs").RuntimeName} name
+ * @param {string} path the runtime's
+ * @param {Required<SuiteOptions> & { files: string[] }} how
+ */
+async function runFiles(name, path, { files, together, show, timeoutMs }) {
   const folder = mkdtempSync(join(tmpdir(), "uring-suite-"));
   try {
     const log = join(folder, "events");
     const [command, args] = commandFor(name, path, VITEST, [
       "run",
+      ...together ? ["--no-isolate"] : [],
       "--reporter=default",
       `--reporter=${REPORTER}`,
       ...files,
@@ -112,9 +155,9 @@ export async function runSuite(name, filters, { timeoutMs = 1_800_000, show = tr
       timeoutMs,
       show,
     });
-    const result = withExit(evaluate(readEvents(log), files), complaint(outcome));
-    if (!show && result.failed > 0) console.log(outcome.output);
-    return result;
+    const problem = complaint(outcome);
+    if (!show && problem !== undefined) console.log(outcome.output);
+    return { events: readEvents(log), problem };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -132,10 +175,11 @@ function withExit(result, problem) {
 }
 
 async function main() {
-  const [name, ...filters] = process.argv.slice(2);
+  const [name, ...rest] = process.argv.slice(2);
   const known = RUNTIMES.find((each) => each === name);
   if (!known) throw new Error(`the first argument is one of ${RUNTIMES.join(", ")}`);
-  const result = await runSuite(known, filters);
+  const filters = rest.filter((word) => word !== "--together");
+  const result = await runSuite(known, filters, { together: filters.length < rest.length });
   console.log(JSON.stringify(result));
   process.exitCode = result.failed > 0 ? 1 : 0;
 }
