@@ -20,6 +20,8 @@ const LAST_CANCEL_MS = 100;
 export class Canceller {
   /** Cancellations that wait for a chain to be complete: staged now, they would become part of it. */
   readonly waiting: (() => void)[] = [];
+  /** IOSQE bits that its SQEs must have. */
+  flags = 0;
   readonly #engine: Engine;
   /** Operations that are cancelled until they end. */
   readonly #insisting: Set<bigint> = new Set();
@@ -145,7 +147,7 @@ export class Canceller {
     prepCancel(core.sqes, at, userData, flags);
     const slot = engine.slot("async_cancel", NO_FD, null, null, null);
     engine.settleWith(slot, resolve, reject);
-    engine.stage(at, slot, 0, 0);
+    engine.stage(at, slot, this.flags, 0);
   }
 }
 

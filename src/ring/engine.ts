@@ -740,9 +740,13 @@ export class Engine {
     this.#afterTurn();
   }
 
-  /** The ring is restricted: cancellations go by a call, not an SQE that may be forbidden; `refusal` says why EACCES. */
-  restricted(refusal: (op: string) => string | undefined): void {
+  /**
+   * The ring is restricted: cancellations go by a call, not an SQE that may be forbidden, or by one with the flags that are
+   * demanded where there is no such call; `refusal` says why EACCES.
+   */
+  restricted(flags: number, refusal: (op: string) => string | undefined): void {
     this.#drains = true;
+    this.canceller.flags = flags;
     this.#refusal = refusal;
   }
 

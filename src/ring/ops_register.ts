@@ -119,7 +119,7 @@ export class RegisterOps extends BufferOps implements FileRegistrar {
     this.#open("restrict");
     // Asked while it may be: the answer is kept.
     restrict(this.engine.core, set, this.probe());
-    this.engine.restricted((op) => refusedBy(set, op));
+    this.engine.restricted(set.flagsRequired, (op) => refusedBy(set, op));
   }
 
   /**

@@ -16,7 +16,7 @@ import { needDisabled, registerError, registerQuietly } from "./register_call.ts
 export interface Restrictions {
   /**
    * Names of the register ops that are allowed, such as `["FILES_UPDATE2"]`. EVENTFD and SYNC_CANCEL, which the ring
-   * itself needs, are added.
+   * itself needs, are added. (Before 6.0 there is no SYNC_CANCEL: ASYNC_CANCEL is added to `sqeOps` then.)
    */
   readonly registerOps?: readonly string[];
   /**
@@ -30,8 +30,8 @@ export interface Restrictions {
   readonly sqeFlagsRequired?: number;
 }
 
-/** What the waker and a closing ring need. */
-const OWN_REGISTERS = [IORING_REGISTER.EVENTFD, IORING_REGISTER.UNREGISTER_EVENTFD, IORING_REGISTER.SYNC_CANCEL];
+/** What the waker needs. */
+const WAKER_REGISTERS = [IORING_REGISTER.EVENTFD, IORING_REGISTER.UNREGISTER_EVENTFD];
 const ALL_FLAGS = Object.values(IOSQE).reduce<number>((all, flag) => all | flag, 0);
 const EINVAL = -22;
 /** An entry of struct io_uring_restriction: opcode, then a byte of the op or the flags. */
@@ -58,7 +58,6 @@ export function toRestrictionSet(restrictions: Restrictions): RestrictionSet {
   }
   const { registerOps, sqeOps, sqeFlagsAllowed, sqeFlagsRequired = 0 } = restrictions;
   const registers = registerOps && numbersOf(registerOps, IORING_REGISTER, "registerOps");
-  if (registers !== undefined) { for (const code of OWN_REGISTERS) registers.add(code); }
   const ops = sqeOps && numbersOf(sqeOps, IORING_OP, "sqeOps");
   checkInteger(sqeFlagsRequired, "sqeFlagsRequired", 0, ALL_FLAGS);
   if (sqeFlagsAllowed !== undefined) checkInteger(sqeFlagsAllowed, "sqeFlagsAllowed", 0, ALL_FLAGS);
@@ -87,11 +86,18 @@ function numbersOf(names: readonly string[], codes: Record<string, number>, what
  */
 export function restrict(core: Core, set: RestrictionSet, probe: Probe): void {
   needDisabled(core, "RESTRICTIONS");
-  const ops = [...(set.ops ?? probe.ops.map((name) => probe.op(name).code))];
+  // Nothing tells of SYNC_CANCEL, but an op of the same release.
+  const syncCancel = probe.op("SEND_ZC").supported;
+  const own = syncCancel ? [...WAKER_REGISTERS, IORING_REGISTER.SYNC_CANCEL] : WAKER_REGISTERS;
+  const ops = set.ops === undefined
+    ? probe.ops.map((name) => probe.op(name).code)
+    : [...set.ops, ...syncCancel ? [] : [IORING_OP.ASYNC_CANCEL]];
   // Before 6.18 the kernel does not tell how many register ops it has, but refuses a number too high.
   let registers = queryOpcodes()?.registers ?? Object.keys(IORING_REGISTER).length;
   while (true) {
-    const allowed = [...(set.registers ?? Array.from({ length: registers }, (_, code) => code))];
+    const allowed = set.registers === undefined
+      ? Array.from({ length: registers }, (_, code) => code)
+      : [...set.registers, ...own];
     const entries = encode(allowed, ops, set);
     const rc = registerQuietly(core, "RESTRICTIONS", entries, entries.byteLength / ENTRY);
     if (rc >= 0) return;
