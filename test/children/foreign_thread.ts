@@ -5,11 +5,14 @@
  */
 
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { IORING_REGISTER, Ring } from "../../mod.ts";
+import { IORING_REGISTER, IORING_SETUP, Ring } from "../../mod.ts";
 import { prepNop } from "../../src/abi/encode.ts";
 import { Core } from "../../src/ring/core.ts";
 import { CONTROL } from "../../ffi/native.ts";
 import { load } from "../../ffi/load.ts";
+
+/** A ring belongs to one thread (6.0, 6.1). */
+const RULES = IORING_SETUP.SINGLE_ISSUER | IORING_SETUP.DEFER_TASKRUN;
 
 type Deed = "turn" | "register" | "enable" | "own ring";
 
@@ -38,6 +41,12 @@ if (isMainThread) {
   const userData = (core: Core, count: number) => Array.from({ length: count }, (_, i) => core.cqes[i * core.cqeWords]);
 
   {
+    const core = new Core({ entries: 4 });
+    answers["setup flags"] = core.setupFlags;
+    core.close(0);
+  }
+  // Another thread's wait would not be refused without these, and not end either.
+  if (((answers["setup flags"] as number) & RULES) === RULES) {
     const core = new Core({ entries: 4 });
     order(core, 2, 2);
     answers["submit"] = await inWorker("turn", core.handle);

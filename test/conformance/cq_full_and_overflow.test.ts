@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { IORING_SETUP, Ring, type RingOptions } from "../../mod.ts";
 import { RawRing } from "../../src/ring/raw.ts";
 import { type Completion, completions } from "../support/completions.ts";
-import { hasSetup } from "../support/kernel.ts";
+import { hasOp, hasSetup } from "../support/kernel.ts";
 import { Random } from "../support/random.ts";
 import { leftovers, visit } from "../support/steps.ts";
 
@@ -73,6 +73,8 @@ describe.each(SETUPS)("%s", (_, options) => {
       }
     }
     ring.forEachCqe((userData) => void seen.push(userData));
+    // Before 6.0 what completes while there is room passes what waits for some.
+    if (!hasOp("SEND_ZC")) seen.sort((a, b) => a - b);
     expect(seen).toEqual(times(posted, (i) => i));
   });
 

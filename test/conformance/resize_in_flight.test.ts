@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { describe, expect, test } from "vitest";
-import { BufferRing, POLL, Ring, UnsupportedError } from "../../mod.ts";
+import { BufferRing, POLL, Ring } from "../../mod.ts";
 import { RawRing } from "../../src/ring/raw.ts";
 import { RawStage } from "../raw/stage.ts";
 import { completions } from "../support/completions.ts";
@@ -9,19 +9,8 @@ import { pattern, TempFolder } from "../support/folder.ts";
 import { NEVER } from "../support/operations.ts";
 import { Pipe } from "../support/pipe.ts";
 import { Random } from "../support/random.ts";
-import { RESIZABLE } from "../support/ring_kinds.ts";
+import { CAN_RESIZE, RESIZABLE } from "../support/ring_kinds.ts";
 import { Net } from "../support/sockaddr.ts";
-
-const CAN = (() => {
-  using ring = new Ring({ ...RESIZABLE, entries: 2 });
-  try {
-    ring.resize({ entries: 2 });
-    return true;
-  } catch (error) {
-    if (error instanceof UnsupportedError || error instanceof TypeError) return false;
-    throw error;
-  }
-})();
 
 /** Sizes of all kinds: the smallest, odd ones, and ones that shrink what the last made large. */
 function sizes(random: Random): { entries: number; cqEntries: number } {
@@ -29,7 +18,7 @@ function sizes(random: Random): { entries: number; cqEntries: number } {
   return { entries, cqEntries: entries + random.below(2 * entries) };
 }
 
-describe.skipIf(!CAN)("a ring that is resized again and again", () => {
+describe.skipIf(!CAN_RESIZE)("a ring that is resized again and again", () => {
   test("loses no operation of any kind that is in flight, and completes none twice", async () => {
     await using ring = new Ring({ ...RESIZABLE, entries: 8 });
     using folder = new TempFolder();
@@ -175,7 +164,7 @@ describe.skipIf(!CAN)("a ring that is resized again and again", () => {
   });
 });
 
-describe.skipIf(!CAN)("a RawRing that is resized", () => {
+describe.skipIf(!CAN_RESIZE)("a RawRing that is resized", () => {
   test("a thousand times keeps what is in flight and what is prepared", () => {
     using stage = new RawStage({ entries: 4 });
     using pipe = new Pipe();

@@ -3,6 +3,7 @@ import { IORING_REGISTER } from "../../mod.ts";
 import { RawRing } from "../../src/ring/raw.ts";
 import { completions } from "../support/completions.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
+import { chainsEndAtBadFiles } from "../support/kernel.ts";
 import { failing, invalid, nop, short, visit } from "../support/steps.ts";
 
 const EBADF = -9;
@@ -127,7 +128,7 @@ describe("when the kernel can't be entered", () => {
 });
 
 describe.each([true, false])("after a submit that met bad SQEs, with submitAll: %s", (submitAll) => {
-  test("all the space is there again, from every place of the queue on", () => {
+  test.skipIf(!chainsEndAtBadFiles)("all the space is there again, from every place of the queue on", () => {
     using ring = new RawRing({ entries: 8, submitAll });
     for (let round = 0; round < 64; round++) {
       const count = round % 8 + 1;

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { IOSQE, MSG, POLL, Ring, SHUT, UringError } from "../../mod.ts";
 import { failure, watch } from "../support/failure.ts";
 import { pattern } from "../support/folder.ts";
+import { hasOp } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
 import { Net } from "../support/sockaddr.ts";
 
@@ -76,7 +77,7 @@ describe("a full pipe", () => {
   });
 });
 
-describe.each(["tcp", "unix"] as const)("a full socket (%s)", (kind) => {
+describe.skipIf(!hasOp("SOCKET")).each(["tcp", "unix"] as const)("a full socket (%s)", (kind) => {
   test("holds a chain of sends back, and sends all of it in order", async () => {
     await using net = new Net();
     const { ring } = net;

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import process from "node:process";
 import { describe, expect, test } from "vitest";
 import { childCommand } from "../support/child.ts";
+import { hasOp } from "../support/kernel.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 
 const CONNECTIONS = Math.ceil(10_000 / TIME_SCALE);
@@ -37,7 +38,7 @@ function run(kind: "multishot" | "once"): Promise<Told | undefined> {
   });
 }
 
-describe("ten thousand idle connections", () => {
+describe.skipIf(!hasOp("SOCKET"))("ten thousand idle connections", () => {
   test.each(["multishot", "once"] as const)(
     "with a pending receive each (%s) cost a few kilobytes each, and are all heard",
     async (kind) => {

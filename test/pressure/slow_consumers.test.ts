@@ -2,10 +2,11 @@ import { Buffer } from "node:buffer";
 import { describe, expect, test } from "vitest";
 import { BufferRing, SHUT } from "../../mod.ts";
 import { pattern } from "../support/folder.ts";
+import { hasOp } from "../support/kernel.ts";
 import { Net } from "../support/sockaddr.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 
-describe("a consumer that is slower than what comes", () => {
+describe.skipIf(!hasOp("SOCKET"))("a consumer that is slower than what comes", () => {
   test("of a stream holds no more than the group has, pauses it, and gets every byte", async () => {
     await using net = new Net();
     const { ring } = net;

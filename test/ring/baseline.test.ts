@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { describe, expect, test } from "vitest";
 import { AbortError, BufferPool, IOSQE, Ring, type RingOptions } from "../../mod.ts";
 import { failures } from "../support/failure.ts";
+import { hasOp } from "../support/kernel.ts";
 import { NEVER } from "../support/operations.ts";
 import { Pipe } from "../support/pipe.ts";
 import { ringDescriptors, ringMaps } from "../support/process_state.ts";
@@ -48,7 +49,8 @@ async function use(options: RingOptions, pipe: Pipe, pools: BufferPool[]): Promi
   if (options.disabled) return [ring, Promise.resolve()];
   const pool = new BufferPool({ ring, size: 4096, count: 16 });
   pools.push(pool);
-  for (let i = 0; i < 10; i++) await ring.nop();
+  // A ring that polls takes a NOP since 5.19.
+  for (let i = 0; i < 10 && !(options.iopoll && !hasOp("SOCKET")); i++) await ring.nop();
   if (options.iopoll) return [ring, Promise.resolve()];
   await ring.timeout(0.1);
   const read = () => ring.read(pipe.readEnd, new Uint8Array(8));

@@ -1,27 +1,15 @@
 import { Buffer } from "node:buffer";
 import { describe, expect, test } from "vitest";
-import { IORING_REGISTER, POLL, Ring, type RingOptions, UnsupportedError } from "../../mod.ts";
+import { IORING_REGISTER, POLL, Ring, type RingOptions } from "../../mod.ts";
 import { Core } from "../../src/ring/core.ts";
 import { RawRing } from "../../src/ring/raw.ts";
 import { thrown, watch } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
 import { Pipe } from "../support/pipe.ts";
 import { ringMaps } from "../support/process_state.ts";
-import { RESIZABLE } from "../support/ring_kinds.ts";
+import { CAN_RESIZE, RESIZABLE } from "../support/ring_kinds.ts";
 
-/** Whether this kernel can resize (6.13). */
-function canResize(): boolean {
-  using ring = new Ring({ ...RESIZABLE, entries: 2 });
-  try {
-    ring.resize({ entries: 2 });
-    return true;
-  } catch (error) {
-    return !(error instanceof UnsupportedError || error instanceof TypeError);
-  }
-}
-const CAN = canResize();
-
-describe.skipIf(!CAN)("resize()", () => {
+describe.skipIf(!CAN_RESIZE)("resize()", () => {
   const LAYOUTS: [string, RingOptions][] = [
     ["as it comes", {}],
     ["with an index array", { noSqarray: false }],

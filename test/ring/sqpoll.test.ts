@@ -5,6 +5,7 @@ import { RawRing } from "../../src/ring/raw.ts";
 import { results } from "../support/completions.ts";
 import { failure } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
+import { chainsEndAtBadFiles } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
 
 /** The kernel's threads of this process whose names begin so: "iou-sqp" submit, "iou-wrk" work. */
@@ -59,7 +60,7 @@ describe("the kernel's submission thread", () => {
     expect(await Promise.all(nops)).toEqual(new Array(100).fill(0));
   });
 
-  test("takes a chain whole, though the queue is nearly full", async () => {
+  test.skipIf(!chainsEndAtBadFiles)("takes a chain whole, though the queue is nearly full", async () => {
     await using ring = new Ring({ sqpoll: { idle: 5 }, entries: 4 });
     for (let round = 0; round < 200; round++) {
       const nops = Array.from({ length: round % 4 }, () => ring.nop());

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { expect, test } from "vitest";
 import { POLL, Ring } from "../../mod.ts";
 import { Pipe } from "../support/pipe.ts";
-import { wakerEventfd } from "../support/process_state.ts";
+import { ringAndEventfd } from "../support/process_state.ts";
 
 const TIMES = 20;
 
@@ -30,8 +30,8 @@ test.each([
 // Linux puts off what it would signal from within a signal; from 6.11 on it did so once, and then no more.
 test("a ring that sleeps wakes up again and again: for another's eventfd", async () => {
   await using ring = new Ring();
-  await using other = new Ring();
-  const eventfd = await wakerEventfd(other);
+  const { ring: other, eventfd } = await ringAndEventfd();
+  await using _other = other;
   for (let i = 0; i < TIMES; i++) {
     const signal = other.timeout(10);
     await new Promise((resolve) => setTimeout(resolve, 1));

@@ -1,4 +1,8 @@
 import { RawRing } from "../../src/ring/raw.ts";
+import { TIME_SCALE } from "./time_scale.ts";
+
+/** A completion that never comes is a failure, not a hang. */
+const LIMIT_MS = 20_000 * TIME_SCALE;
 
 /** A completion as it was visited. */
 export interface Completion {
@@ -23,8 +27,8 @@ export function resultsOf(visited: readonly Completion[]): Record<number, number
 export function results(ring: RawRing, count: number): Map<number, number> {
   const byUserData = new Map<number, number>();
   while (byUserData.size < count) {
-    const submitted = ring.submitAndWait(1);
-    if (submitted < 0) throw new Error(`submitAndWait() gave ${submitted}`);
+    const submitted = ring.submitAndWait(1, LIMIT_MS);
+    if (submitted < 0) throw new Error(`submitAndWait() gave ${submitted} after ${JSON.stringify([...byUserData])}`);
     for (const { userData, res } of completions(ring)) byUserData.set(userData, res);
   }
   return byUserData;

@@ -44,9 +44,12 @@ export function hasOp(...names: readonly (keyof typeof IORING_OP)[]): boolean {
  */
 export const hasSyncCancel: boolean = hasOp("SEND_ZC");
 
+/** Whether a cancellation takes flags (5.19). */
+export const hasCancelFlags: boolean = hasOp("SOCKET");
+
 /**
- * Whether a chain ends at an operation that can't even begin, as its descriptor is not open (5.18). Before that the
- * kernel cancels what comes before it in the chain, and what follows runs all the same.
+ * Whether a descriptor is looked at when its operation begins (5.18). Before that it is as the operation goes in: one
+ * that is not open makes a bad SQE; in a chain, what comes before it is cancelled, and what follows runs all the same.
  */
 export const chainsEndAtBadFiles: boolean = hasSetup(IORING_SETUP.SUBMIT_ALL);
 

@@ -1,4 +1,4 @@
-import type { Ring } from "../../mod.ts";
+import { Ring } from "../../mod.ts";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 /** Descriptors of io_uring rings, and the eventfds beside them, that this process has open. */
@@ -33,11 +33,12 @@ export function threads(): number {
   }).length;
 }
 
-/** The eventfd by which a ring that has not slept yet is woken: no operation makes one. */
-export async function wakerEventfd(ring: Ring): Promise<number> {
+/** A ring, and the eventfd by which it is woken: no operation makes one. */
+export async function ringAndEventfd(): Promise<{ ring: Ring; eventfd: number }> {
   const before = new Set(eventfds());
+  const ring = new Ring();
   await ring.timeout(1);
-  return eventfds().find((fd) => !before.has(fd))!;
+  return { ring, eventfd: eventfds().find((fd) => !before.has(fd))! };
 }
 
 function eventfds(): number[] {

@@ -1,4 +1,4 @@
-import { Ring, type RingOptions } from "../../mod.ts";
+import { Ring, type RingOptions, UnsupportedError } from "../../mod.ts";
 
 const ALL: readonly [name: string, options: RingOptions][] = [
   ["ordinary", {}],
@@ -32,3 +32,17 @@ export const RING_KINDS: readonly (readonly [name: string, options: RingOptions]
 
 /** What resize() needs: not every kernel gives a ring that by itself. */
 export const RESIZABLE = { singleIssuer: true, deferTaskrun: true } as const;
+
+/** Whether this kernel can resize rings (6.13). */
+export const CAN_RESIZE: boolean = canOpen(RESIZABLE) && canResize();
+
+function canResize(): boolean {
+  using ring = new Ring({ ...RESIZABLE, entries: 2 });
+  try {
+    ring.resize({ entries: 2 });
+    return true;
+  } catch (error) {
+    if (error instanceof UnsupportedError) return false;
+    throw error;
+  }
+}
