@@ -23,25 +23,26 @@ pub fn build(b: *std.Build) void {
 
 /// The build system has no word for `-z nodelete`: Deno and Bun dlclose a library when the isolate that opened it
 /// goes, while another isolate's waker is still inside. `-z lazy` leaves functions of Node-API unresolved in hosts
-/// that never call them. No libc, nothing needed: what is undefined is found in the host process.
+/// that never call them. No libc, nothing needed: what is undefined (pthread_create, memcpy, memset and Node-API) is found
+/// in the host process. Linked by the C driver, which alone can leave out the second, older hash table (300 bytes).
 fn core(b: *std.Build, arch: []const u8) *std.Build.Step.InstallFile {
     const name = b.fmt("uring-linux-{s}.so", .{arch});
+    const target = b.fmt("{s}-linux-none", .{arch});
     const compile = b.addSystemCommand(&.{
-        b.graph.zig_exe,                  "build-lib",
-        "-dynamic",                       "-target",
-        b.fmt("{s}-linux-none", .{arch}), "-mcpu",
-        "baseline",                       "-O",
-        "ReleaseFast",                    "-fstrip",
-        "-fno-unwind-tables",             "-fno-soname",
-        "-fllvm",                         "-flld",
-        "-fallow-shlib-undefined",        "-z",
-        "nodelete",                       "-z",
-        "lazy",
+        b.graph.zig_exe, "build-obj",          "-target",          target,  "-mcpu",
+        "baseline",      "-O",                 "ReleaseFast",      "-fPIC", "-fstrip",
+        "-fllvm",        "-fno-unwind-tables", "-fno-compiler-rt",
     });
     compile.addFileArg(b.path("src/root.zig"));
     for ([_][]const u8{ "abi", "sys", "ring", "setup", "sq", "cq", "waker", "table", "pages", "napi", "lifetime" }) |source| {
         compile.addFileInput(b.path(b.fmt("src/{s}.zig", .{source})));
     }
-    const binary = compile.addPrefixedOutputFileArg("-femit-bin=", name);
-    return b.addInstallFile(binary, b.fmt("lib/{s}", .{name}));
+    const object = compile.addPrefixedOutputFileArg("-femit-bin=", "core.o");
+    const link = b.addSystemCommand(&.{
+        b.graph.zig_exe, "cc",              "-target",              target, "-shared", "-nostdlib", "-s",
+        "-Wl,-z,lazy",   "-Wl,-z,nodelete", "-Wl,--hash-style=gnu",
+    });
+    link.addFileArg(object);
+    link.addArg("-o");
+    return b.addInstallFile(link.addOutputFileArg(name), b.fmt("lib/{s}", .{name}));
 }

@@ -1,10 +1,14 @@
 import { spawn } from "node:child_process";
 import { expect, test } from "vitest";
 import { POLL, Ring } from "../../mod.ts";
+import { watch } from "../support/failure.ts";
 import { Pipe } from "../support/pipe.ts";
 import { ringAndEventfd } from "../support/process_state.ts";
+import { CAN_RESIZE, RESIZABLE } from "../support/ring_kinds.ts";
+import { TIME_SCALE } from "../support/time_scale.ts";
 
 const TIMES = 20;
+const WAITS = Math.ceil(300 / TIME_SCALE);
 
 // The kernel signals differently for what this thread does, another process, and the clock.
 test.each([
@@ -39,4 +43,25 @@ test("a ring that sleeps wakes up again and again: for another's eventfd", async
     expect(await poll).toBe(POLL.IN);
     expect(await signal).toBe(0);
   }
+});
+
+// The kernel can leave TASKRUN set after a wait, with nothing to run: once in some hundred times here.
+test("a ring that waited synchronously sleeps afterwards, and can be resized", async () => {
+  await using ring = new Ring(CAN_RESIZE ? RESIZABLE : {});
+  using pipe = new Pipe();
+  const never = watch(ring.pollAdd(pipe.readEnd, POLL.IN));
+  let turns = 0;
+  for (let i = 0; i < WAITS; i++) {
+    const timeouts = Array.from({ length: 30 }, (_, j) => ring.timeout(0.05 + j * 0.003));
+    ring.submitAndWait(timeouts.length);
+    await Promise.all(timeouts);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    const before = ring.stats.turns;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    turns += ring.stats.turns - before;
+    if (CAN_RESIZE) ring.resize({ entries: 32 << i % 2 });
+  }
+  expect(turns).toBeLessThan(WAITS);
+  expect(never.state).toBe("pending");
+  pipe.write("x");
 });

@@ -6,6 +6,7 @@ const abi = @import("abi.zig");
 const sys = @import("sys.zig");
 const sq = @import("sq.zig");
 const Ring = @import("ring.zig").Ring;
+const Control = @import("ring.zig").Control;
 
 /// What JavaScript asks of `open` and `resize`, and what it learns. ffi/native.ts has the same numbers.
 pub const Setup = struct {
@@ -446,11 +447,16 @@ pub fn resize(r: *Ring, ask: [*]u32) i32 {
     return 0;
 }
 
-/// Linux 6.18 moves the rings with TASKRUN set, lest it be lost, and clears it only once there was work: until then we
-/// would never sleep. What came before the flag is gone runs in this call; what comes after sets it anew.
-fn settleFlags(r: *Ring) void {
+/// Ends a TASKRUN that tells of nothing. The kernel clears it before it runs what there is: what comes meanwhile sets it,
+/// is run in the same call when that waits for more (io_uring.c, __io_run_local_work), and the flag stays until there is
+/// work again. And Linux 6.18 moves resized rings with it set, lest it be lost. Until it is gone we would never sleep.
+/// What came before that runs in this call; what comes after sets it anew.
+pub noinline fn settleFlags(r: *Ring) void {
+    @branchHint(.cold);
+    if (@atomicLoad(u32, r.sq_flags, .monotonic) & abi.SQ_TASKRUN == 0) return;
     _ = @atomicRmw(u32, r.sq_flags, .And, ~@as(u32, abi.SQ_TASKRUN | abi.SQ_NEED_WAKEUP), .seq_cst);
     _ = sys.enter(r.enters, 0, 0, abi.ENTER_GETEVENTS, 0, 8);
+    if (r.control) |ctl| ctl[Control.enters] +%= 1;
 }
 
 /// Unregisters, unmaps and closes. Nothing may be in flight.
