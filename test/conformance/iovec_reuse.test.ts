@@ -1,10 +1,10 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { AT, IOSQE, O, STATX } from "../../mod.ts";
+import { AT, IORING_SETUP, IOSQE, O, STATX } from "../../mod.ts";
 import { homeOf } from "../../src/memory/address.ts";
 import { RawRing } from "../../src/ring/raw.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
-import { hasFeature, hasOp } from "../support/kernel.ts";
+import { hasFeature, hasOp, hasSetup } from "../support/kernel.ts";
 import { NEVER } from "../support/operations.ts";
 import { Pipe } from "../support/pipe.ts";
 import { flagged, linked, prepare, short, type Step, visit } from "../support/steps.ts";
@@ -102,14 +102,16 @@ describe.skipIf(!hasFeature("SUBMIT_STABLE")).each(STANDS)("right after submit()
     expect(fd).toBeGreaterThan(2);
     prepare(ring, [(ring, userData) => ring.prepClose(userData, fd)]);
     visit(ring, 1);
-    const asking = cPath(folder.at("file"));
-    const statx = new Uint8Array(256);
-    expect(resultOf(
-      ring,
-      (ring, userData) => ring.prepStatx(userData, AT.FDCWD, address(asking), 0, STATX.SIZE, statx),
-      asking,
-    )).toBe(0);
-    expect(new DataView(statx.buffer).getBigUint64(40, true), "its size").toBe(64n);
+    if (hasSetup(IORING_SETUP.SUBMIT_ALL)) { // statx copies its path since the same release, 5.18
+      const asking = cPath(folder.at("file"));
+      const statx = new Uint8Array(256);
+      expect(resultOf(
+        ring,
+        (ring, userData) => ring.prepStatx(userData, AT.FDCWD, address(asking), 0, STATX.SIZE, statx),
+        asking,
+      )).toBe(0);
+      expect(new DataView(statx.buffer).getBigUint64(40, true), "its size").toBe(64n);
+    }
     if (hasOp("MKDIRAT")) {
       const making = cPath(folder.at("folder"));
       expect(resultOf(ring, (ring, userData) => ring.prepMkdirat(userData, AT.FDCWD, address(making), 0o700), making))

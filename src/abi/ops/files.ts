@@ -320,6 +320,7 @@ export const fileOps = () => ({
     result: "zero",
     completes: ["once"],
     needs: [],
+    // Before 5.18 its worker reads the path, whatever SUBMIT_STABLE says: it has to be held like the answer's place there.
     holds: { final: ["off"], stable: ["addr"] },
     errno: { ...PATH, EINVAL: { cause: "a flag or a bit of the mask is reserved", fix: "check both" } },
   },
