@@ -1,5 +1,6 @@
-import { BufferPool, POLL, Ring, type RingOptions } from "../../mod.ts";
+import { AT, BufferPool, IOSQE, POLL, Ring, type RingOptions, STATX } from "../../mod.ts";
 import type { Random } from "../support/random.ts";
+import { CAN_RESIZE, RESIZABLE } from "../support/ring_kinds.ts";
 import { transferAway } from "../support/transfer.ts";
 import { closeAll, pair } from "./pairs.ts";
 import { Guarded, type Place, same, type Task } from "./place.ts";
@@ -48,10 +49,42 @@ export function rings(place: Place): Promise<Task> {
     await closeAll(place, near, far);
   }
 
+  /** Waits synchronously, and changes its size with work in flight; sleeps, when nothing but a receive is left. */
+  async function resized(random: Random): Promise<void> {
+    const faults = place.faulty ? { faults: faultsOf(random.next()) } : {};
+    const ring = new Ring({ entries: 8, ...CAN_RESIZE ? RESIZABLE : {}, ...faults });
+    const [near, far] = await pair(place);
+    const never = place.unless(ring.recv(near, new Uint8Array(1)), ["AbortError"]);
+    for (let round = 0; round < 5; round++) {
+      // By the clock, by workers, at once.
+      const kinds = [
+        () => ring.timeout(random.below(200) / 1000),
+        () => ring.statx(AT.FDCWD, "/", 0, STATX.SIZE),
+        () => ring.nop({ flags: IOSQE.ASYNC }),
+        () => ring.nop(),
+      ];
+      const work = Array.from({ length: 1 + random.below(30) }, () => {
+        return place.unless<unknown>(kinds[random.below(kinds.length)]!(), []);
+      });
+      // Some may have completed already: all at once are more than the queue holds.
+      ring.submitAndWait(random.below(ring.stats.inFlight), { timeout: 20 });
+      if (CAN_RESIZE) ring.resize({ entries: 1 + random.below(64) });
+      await Promise.all(work);
+    }
+    const { turns } = ring.stats;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    place.check(ring.stats.turns - turns < 20, `a ring with nothing to do made ${ring.stats.turns - turns} turns`);
+    await ring.close();
+    await never;
+    const { submitted, completed } = ring.stats;
+    place.check(submitted === completed, `a resized ring: ${submitted} submitted, ${completed} completed`);
+    await closeAll(place, near, far);
+  }
+
   const actions = Object.fromEntries(
     Object.entries(ENDS).map(([name, end]) => [name, (random: Random) => ended(random, end)]),
   );
-  return Promise.resolve({ actions, end: () => Promise.resolve() });
+  return Promise.resolve({ actions: { ...actions, resized }, end: () => Promise.resolve() });
 }
 
 /** Memory that is taken away while the kernel has it. */
