@@ -16,6 +16,8 @@ import { zigCommand } from "./zig.mjs";
 const ARCHITECTURES = ["x86_64", "aarch64"];
 const SIZE_LIMIT = 24 * 1024;
 const NAPI_ENTRY = "napi_register_module_v1";
+/** What every host has: Node-API, and of any libc these. */
+const OF_THE_HOST = /^(napi_\w+|pthread_create|pthread_join|memcpy|memset)$/;
 
 /** @param {string} arch */
 const libraryName = (arch) => `uring-linux-${arch}.so`;
@@ -62,13 +64,16 @@ export const base64: string = "${library.toString("base64")}";
 
 /** What is wrong with a core as such. @param {string} arch @param {Buffer} library @returns {string[]} */
 function faults(arch, library) {
-  const { machine, needed, noDelete, stripped, exports } = readLibrary(library);
+  const { machine, needed, noDelete, stripped, exports, imports } = readLibrary(library);
   const found = [];
   if (machine !== arch) found.push(`is for ${machine}`);
   if (library.length > SIZE_LIMIT) found.push(`has ${library.length} bytes, over the limit of ${SIZE_LIMIT}`);
   if (needed.length > 0) found.push(`needs ${needed.join(", ")}: everything it calls comes from the host process`);
   if (!noDelete) found.push("lacks DF_1_NODELETE: unloading it would pull the code from under its thread");
   if (!stripped) found.push("is not stripped");
+  for (const name of imports) {
+    if (!OF_THE_HOST.test(name)) found.push(`takes ${name} from the host, which not every one has`);
+  }
   if (!exports.includes(NAPI_ENTRY)) found.push(`does not export ${NAPI_ENTRY}`);
   return found.map((fault) => `${libraryName(arch)} ${fault}`);
 }
