@@ -33,7 +33,9 @@ test.skipIf(!HAS_STREAMS)(
     const counts = JSON.parse(stdout) as Record<string, number>;
     expect(counts["submitted"]).toBe(counts["completed"]);
     expect(counts["submitted"]).toBeGreaterThan(1000);
-    for (const [what, least] of Object.entries(TURNS)) expect(counts[what], what).toBeGreaterThanOrEqual(least);
+    for (const [what, least] of Object.entries(TURNS)) {
+      expect(counts[what], what).toBeGreaterThanOrEqual(TIME_SCALE > 1 ? 1 : least);
+    }
     expect(counts["struck"], "faults that the workload recovered from").toBeGreaterThan(10);
     expect(counts["collections"]).toBeGreaterThan(3);
   },
