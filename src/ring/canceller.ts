@@ -4,7 +4,7 @@
  * @module
  */
 
-import { IORING_ASYNC_CANCEL, IORING_REGISTER } from "../abi/constants.ts";
+import { IORING_ASYNC_CANCEL, IORING_REGISTER, IORING_SETUP } from "../abi/constants.ts";
 import { prepCancel } from "../abi/encode.ts";
 import type { Engine } from "./engine.ts";
 import { NO_FD, type Settle } from "./pending.ts";
@@ -25,6 +25,8 @@ export class Canceller {
   readonly #engine: Engine;
   /** Operations that are cancelled until they end. */
   readonly #insisting: Set<bigint> = new Set();
+  /** Targets of SQEs that may wait behind IO_DRAIN; 0: all. */
+  readonly #behind: Set<bigint> = new Set();
   /** By slot: the generation whose operation was the last there to end cancelled. */
   readonly #cancelled: number[] = [];
   /** By slot: the generation whose operation was the last there that a cancellation found. */
@@ -100,8 +102,18 @@ export class Canceller {
     else this.#stageCancelOfAll(flags);
   }
 
-  #stageCancelOfAll(flags: number): void {
-    this.#stageCancel(0n, flags, ignore, (error) => {
+  /** As an SQE, which may wait for what comes before it: one at a time. */
+  #stageBehind(userData: bigint, flags: number): void {
+    if (this.#behind.has(userData)) return;
+    this.#behind.add(userData);
+    const done = () => void this.#behind.delete(userData);
+    if (flags === 0) this.#stageCancel(userData, 0, done, done);
+    else this.#stageCancelOfAll(flags, done);
+  }
+
+  #stageCancelOfAll(flags: number, done: () => void = ignore): void {
+    this.#stageCancel(0n, flags, done, (error) => {
+      done();
       // Before 5.19 the kernel can't be asked for all at once.
       if ((error as UringError).code !== "EINVAL") return;
       for (const slot of this.#engine.slotsOn()) this.slot(slot);
@@ -122,11 +134,10 @@ export class Canceller {
     arg.setBigUint64(0, userData, true);
     arg.setInt32(8, -1, true);
     arg.setUint32(12, flags, true);
-    if (engine.core.register(IORING_REGISTER.SYNC_CANCEL, arg, 1) === EINVAL) {
-      // Before 6.0 there is no such call.
-      if (flags === 0) this.#stageCancel(userData, 0, ignore, ignore);
-      else this.#stageCancelOfAll(flags);
-    }
+    const none = engine.core.register(IORING_REGISTER.SYNC_CANCEL, arg, 1) === EINVAL;
+    // Before 6.0 there is no such call. With a submission thread it does not find what that one's workers run (6.18): the
+    // thread itself does, once nothing with IO_DRAIN is before it.
+    if (none || (engine.core.setupFlags & IORING_SETUP.SQPOLL) !== 0) this.#stageBehind(userData, flags);
     engine.poke();
   }
 

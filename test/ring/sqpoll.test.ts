@@ -1,12 +1,16 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { IOSQE, POLL, Ring, UringError } from "../../mod.ts";
+import { AbortError, IOSQE, POLL, Ring, UringError } from "../../mod.ts";
 import { RawRing } from "../../src/ring/raw.ts";
 import { results } from "../support/completions.ts";
 import { failure } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
-import { chainsEndAtBadFiles } from "../support/kernel.ts";
+import { chainsEndAtBadFiles, hasSyncCancel } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
+import { TIME_SCALE } from "../support/time_scale.ts";
+
+/** Closing takes a tenth of a second at most; in emulated machines longer. */
+const CLOSE_MS = 2000 * TIME_SCALE;
 
 /** The kernel's threads of this process whose names begin so: "iou-sqp" submit, "iou-wrk" work. */
 function kernelThreads(name: string): string[] {
@@ -73,6 +77,58 @@ describe("the kernel's submission thread", () => {
       expect([(failed as UringError).code, (next as UringError).code]).toEqual(["EBADF", "ECANCELED"]);
       await Promise.all(nops);
     }
+  });
+});
+
+describe("what a worker of the submission thread runs, behind what a worker ran before it,", () => {
+  test("is cancelled, also behind an operation with IO_DRAIN", async () => {
+    using folder = new TempFolder();
+    using pipe = new Pipe();
+    folder.write("file", "content");
+    for (const flags of hasSyncCancel ? [0, IOSQE.IO_DRAIN] : [0]) {
+      await using ring = new Ring({ sqpoll: { idle: 5 } });
+      await ring.nop({ flags });
+      const controller = new AbortController();
+      const { signal } = controller;
+      const [synced, read] = ring.link((ring) => [
+        ring.fsync(folder.open("file")),
+        ring.read(pipe.readEnd, new Uint8Array(8), "current", { signal }),
+      ]);
+      expect(await synced).toBe(0);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      controller.abort("enough");
+      await expect(read).rejects.toBe("enough");
+    }
+  });
+
+  test.each([
+    ["close()", (ring: Ring) => ring.close()],
+    ["dispose", (ring: Ring) => ring[Symbol.dispose]()],
+  ])("is ended by a Ring's %s", async (_, close) => {
+    using folder = new TempFolder();
+    using pipe = new Pipe();
+    folder.write("file", "content");
+    const ring = new Ring({ sqpoll: { idle: 5 }, closeTimeout: CLOSE_MS });
+    const [synced, read] = ring.link((ring) => [
+      ring.fsync(folder.open("file")),
+      ring.read(pipe.readEnd, new Uint8Array(8)),
+    ]);
+    const outcome = failure(read!, AbortError);
+    await synced;
+    await close(ring);
+    await outcome;
+  });
+
+  test("is ended by a RawRing's close()", () => {
+    using folder = new TempFolder();
+    using pipe = new Pipe();
+    folder.write("file", "content");
+    const ring = new RawRing({ sqpoll: { idle: 5 }, closeTimeout: CLOSE_MS });
+    ring.prepFsync(1, folder.open("file"), 0);
+    ring.sqeSetFlags(IOSQE.IO_LINK);
+    ring.prepRead(2, pipe.readEnd, new Uint8Array(8), 8, -1);
+    expect(results(ring, 1)).toEqual(new Map([[1, 0]]));
+    ring.close();
   });
 });
 

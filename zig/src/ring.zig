@@ -378,11 +378,25 @@ pub const Ring = struct {
         if (r.flags & abi.SETUP_SQPOLL == 0) sq.drop(r);
     }
 
-    /// By a call of its own where the kernel has it (6.0): an SQE would wait behind one with IO_DRAIN.
+    /// By a call of its own where the kernel has it (6.0): an SQE would wait behind one with IO_DRAIN. That call does not
+    /// find what the workers of a submission thread run (6.18: the thread is not among those that it asks), the thread
+    /// itself does.
     fn cancelAll(r: *Ring) void {
         @branchHint(.cold);
-        var arg = abi.SyncCancelReg{ .flags = abi.ASYNC_CANCEL_ALL | abi.ASYNC_CANCEL_ANY };
-        if (r.register(abi.REGISTER_SYNC_CANCEL, @intFromPtr(&arg), 1) == -sys.EINVAL) r.cancelEach();
+        const all = abi.ASYNC_CANCEL_ALL | abi.ASYNC_CANCEL_ANY;
+        var arg = abi.SyncCancelReg{ .flags = all };
+        if (r.register(abi.REGISTER_SYNC_CANCEL, @intFromPtr(&arg), 1) == -sys.EINVAL) return r.cancelEach();
+        if (r.flags & abi.SETUP_SQPOLL != 0) r.pushCancel(0, all);
+    }
+
+    fn pushCancel(r: *Ring, addr: u64, flags: u32) void {
+        @branchHint(.cold);
+        var sqe = std.mem.zeroes(abi.Sqe);
+        sqe.opcode = abi.OP_ASYNC_CANCEL;
+        sqe.addr = addr;
+        sqe.op_flags = flags;
+        sqe.user_data = drain_user_data;
+        sq.push(r, &sqe);
     }
 
     /// Names every operation that there may be, as many as find room: before 5.19 the kernel can't be asked for all.
@@ -390,17 +404,14 @@ pub const Ring = struct {
         @branchHint(.cold);
         const ctl = r.control orelse return;
         const generations = @as(*align(4) const [*]const u32, @ptrCast(ctl + Control.generations)).*;
-        var sqe = std.mem.zeroes(abi.Sqe);
-        sqe.opcode = abi.OP_ASYNC_CANCEL;
-        sqe.user_data = drain_user_data;
         while (r.pending() < r.sq_entries) {
             if (r.cancelled >= ctl[Control.slots]) {
                 r.cancelled = 0;
                 return;
             }
-            sqe.addr = @as(u64, generations[r.cancelled]) << 32 | r.cancelled;
+            const slot = r.cancelled;
             r.cancelled += 1;
-            sq.push(r, &sqe);
+            r.pushCancel(@as(u64, generations[slot]) << 32 | slot, 0);
         }
     }
 };
