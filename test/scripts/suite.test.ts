@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { evaluate } from "../../scripts/suite.mjs";
+import { evaluate, notBegun } from "../../scripts/suite.mjs";
 import type { SuiteEvent } from "../../scripts/suite_reporter.mjs";
 
 const FILE = "test/some.test.ts";
@@ -65,4 +65,12 @@ test("evaluate() counts errors outside of tests, in a file and in the run", () =
 
 test("evaluate() counts a run without an end as a failure", () => {
   expect(evaluate(fileEvents(["passed"]), [FILE]).problems).toEqual(["the test run did not come to its end"]);
+});
+
+test("notBegun() tells which files a process that died took along, and not the one that it died in", () => {
+  const events = fileEvents(["passed"]).slice(0, 2);
+  expect(notBegun(events, ["test/before.test.ts", FILE, "test/after.test.ts"])).toEqual([
+    "test/before.test.ts",
+    "test/after.test.ts",
+  ]);
 });
