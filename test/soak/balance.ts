@@ -29,6 +29,8 @@ export interface Allowance {
 }
 
 const PAGE = 4096;
+/** A kernel may keep the last worker of either kind for the thread's next ring (6.12 does). */
+const KEPT_WORKERS = 2;
 const MOST_GUARDS = 8;
 const EPOLL = "anon_inode:[eventpoll]";
 const EVENTFD = "anon_inode:[eventfd]";
@@ -72,7 +74,7 @@ export function excess(before: Balance, after: Balance, allowance: Allowance): s
   compare("ringMaps", 0);
   compare("guards", allowance.guards);
   compare("threads", allowance.threads);
-  compare("ringThreads", 0);
+  compare("ringThreads", Math.max(0, KEPT_WORKERS - before.ringThreads));
   compare("lockedKiB", 0);
   compare("pinnedKiB", 0);
   compare("residentMiB", allowance.residentMiB);
