@@ -268,9 +268,13 @@ describe.skipIf(!CLONES.all)("cloneBuffers()", () => {
     expect(busy).toMatchObject({ code: "EBUSY" });
     expect(busy.message).toMatch("replace: true");
     await using fresh = new Ring();
-    const nothing = thrown(() => fresh.cloneBuffers(empty), UringError);
-    expect(nothing).toMatchObject({ code: "ENXIO" });
-    expect(nothing.message).toMatch("register them there first");
+    const targets = [() => fresh.cloneBuffers(empty)];
+    if (CLONES.parts) targets.push(() => one.cloneBuffers(empty, { replace: true }));
+    for (const clone of targets) {
+      const nothing = thrown(clone, UringError);
+      expect(nothing).toMatchObject({ code: "ENXIO" });
+      expect(nothing.message).toMatch("register them there first");
+    }
     thrown(() => empty.cloneBuffers(empty), TypeError);
     thrown(() => empty.cloneBuffers({} as never), TypeError);
     await other.close();

@@ -55,14 +55,14 @@ export function rings(place: Place): Promise<Task> {
     const ring = new Ring({ entries: 8, ...CAN_RESIZE ? RESIZABLE : {}, ...faults });
     const [near, far] = await pair(place);
     const never = place.unless(ring.recv(near, new Uint8Array(1)), ["AbortError"]);
+    // By the clock, by workers, at once.
+    const kinds = [
+      () => ring.timeout(random.below(200) / 1000),
+      () => ring.statx(AT.FDCWD, "/", 0, STATX.SIZE),
+      () => ring.nop({ flags: IOSQE.ASYNC }),
+      () => ring.nop(),
+    ];
     for (let round = 0; round < 5; round++) {
-      // By the clock, by workers, at once.
-      const kinds = [
-        () => ring.timeout(random.below(200) / 1000),
-        () => ring.statx(AT.FDCWD, "/", 0, STATX.SIZE),
-        () => ring.nop({ flags: IOSQE.ASYNC }),
-        () => ring.nop(),
-      ];
       const work = Array.from({ length: 1 + random.below(30) }, () => {
         return place.unless<unknown>(kinds[random.below(kinds.length)]!(), []);
       });

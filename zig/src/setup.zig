@@ -5,8 +5,9 @@ const std = @import("std");
 const abi = @import("abi.zig");
 const sys = @import("sys.zig");
 const sq = @import("sq.zig");
-const Ring = @import("ring.zig").Ring;
-const Control = @import("ring.zig").Control;
+const ring_file = @import("ring.zig");
+const Ring = ring_file.Ring;
+const Control = ring_file.Control;
 
 /// What JavaScript asks of `open` and `resize`, and what it learns. ffi/native.ts has the same numbers.
 pub const Setup = struct {
