@@ -40,7 +40,10 @@ async function drain(net: Net, fd: number, length: number): Promise<Uint8Array> 
   return received;
 }
 
-/** Sends until the socket takes no more, nor will before somebody reads: its room grows for a while. */
+/**
+ * Sends until the socket takes no more, nor will before somebody reads: its room grows while acknowledgements come,
+ * which a receiver holds back for up to 200 ms (TCP_DELACK_MAX).
+ */
 async function fill(net: Net, fd: number): Promise<number> {
   const bytes = new Uint8Array(65_536);
   let sent = 0;
@@ -55,7 +58,7 @@ async function fill(net: Net, fd: number): Promise<number> {
     expect(taken).toBe("EAGAIN");
     if (isFull) return sent;
     isFull = true;
-    await net.ring.timeout(20 * TIME_SCALE);
+    await net.ring.timeout(300 * TIME_SCALE);
   }
 }
 
