@@ -1,9 +1,10 @@
+import process from "node:process";
 import { describe, expect, test } from "vitest";
 import { runChild } from "../support/child.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 
-/** Fewer where machines are emulated. */
-const WORKERS = TIME_SCALE > 1 ? 10 : 200;
+/** Fewer where machines are emulated, and where the whole suite repeats. */
+const WORKERS = TIME_SCALE > 1 ? 10 : Number(process.env["URING_WORKERS"] ?? 200);
 
 describe("a worker with reads into its own heap in flight, and the waker awake", () => {
   test.each([
