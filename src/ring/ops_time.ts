@@ -291,8 +291,11 @@ function checkTarget(target: unknown, method: string): void {
   if (!isPromise(target)) throw new TypeError(`target must be the promise that ${method}() gave, not ${shown(target)}`);
 }
 
-/** What a timeout's own promise rejects with when its time has come: not to be mistaken for its limit's ETIME. */
-const EXPIRED = new Error("the time has come");
+/**
+ * What a timeout's own promise rejects with when its time has come: not to be mistaken for its limit's ETIME. Nobody
+ * sees it, and without a stack it costs nothing: Deno takes 4 ms for its first one.
+ */
+const EXPIRED: Error = Object.create(Error.prototype);
 
 function expired(errno: number): Error | undefined {
   return errno === ETIME ? EXPIRED : undefined;
