@@ -120,12 +120,14 @@ describe.each(SETUPS)("submitAndWait() of a RawRing %s", (_, options) => {
     const start = now();
     let waits = 0;
     let submitted = ring.submitAndWait(1, 1);
+    const first = now() - start;
     while (completions(ring).length === 0) {
       waits++;
       submitted = ring.submitAndWait(1, 1);
     }
     expect(now() - start).toBeGreaterThanOrEqual(29.9);
-    expect(waits).toBeGreaterThan(0);
+    // On a busy machine the thread may have slept past the end in its first wait.
+    expect(waits > 0 || first >= 29.9, `${waits} waits, the first ${first} ms`).toBe(true);
     expect([0, ETIME]).toContain(submitted);
   });
 
