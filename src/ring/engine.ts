@@ -84,7 +84,7 @@ export class Engine {
   #wakerStarted = false;
   #keptAlive = false;
   #wantsRef = true;
-  /** The next turn waits for the event loop. */
+  /** The next turn waits for the event loop. It is scheduled as long: nothing else may take its place. */
   #yielding = false;
   /** Completions and turns since the clock was looked at, and when the event loop last had its turn; −1: not known. */
   #spent = 0;
@@ -118,7 +118,10 @@ export class Engine {
   /** What a restricted ring may not do. */
   #refusal: ((op: string) => string | undefined) | undefined;
 
-  #runTurn = (): void => this.#scheduledTurn();
+  /** A turn that a notification made leaves its microtask behind: it must not take one that the event loop has. */
+  #runTurn = (): void => {
+    if (!this.#yielding) this.#scheduledTurn();
+  };
   #runCheck = (): void => this.#goIdle();
   #runYielded = (): void => {
     this.#yielding = false;

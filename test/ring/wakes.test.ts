@@ -1,13 +1,16 @@
 import { spawn } from "node:child_process";
 import { expect, test } from "vitest";
+import { load } from "../../ffi/load.ts";
 import { POLL, Ring } from "../../mod.ts";
 import { watch } from "../support/failure.ts";
+import { spin } from "../support/outcomes.ts";
 import { Pipe } from "../support/pipe.ts";
 import { ringAndEventfd } from "../support/process_state.ts";
 import { CAN_RESIZE, RESIZABLE } from "../support/ring_kinds.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 
 const TIMES = 20;
+const LIMIT_MS = 10_000 * TIME_SCALE;
 const WAITS = Math.ceil(300 / TIME_SCALE);
 
 // The kernel signals differently for what this thread does, another process, and the clock.
@@ -64,4 +67,38 @@ test("a ring that waited synchronously sleeps afterwards, and can be resized", a
   expect(turns).toBeLessThan(WAITS);
   expect(never.state).toBe("pending");
   pipe.write("x");
+});
+
+// A notification may come while a microtask for a turn waits: it makes that turn. Should the next one be left to the event
+// loop, the microtask takes its place, and the ring sleeps before the event loop has come to it.
+test("a ring that sleeps again while a turn is still left to the event loop wakes up", async () => {
+  await using ring = new Ring();
+  using pipe = new Pipe();
+  const native = load();
+  const { startWaker } = native;
+  let notified = () => {};
+  native.startWaker = (handle, notify) => startWaker(handle, notified = notify);
+  try {
+    await ring.timeout(1);
+  } finally {
+    native.startWaker = startWaker;
+  }
+  /** Notifications that find nothing: as many as make the ring look at the clock. */
+  const notifyOften = () => {
+    for (let i = 0; i < 64; i++) notified();
+  };
+  for (let i = 0; i < TIMES; i++) {
+    const read = ring.read(pipe.readEnd, new Uint8Array(1));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    notifyOften();
+    const first = ring.nop();
+    spin(3000);
+    notifyOften();
+    const second = ring.nop();
+    for (let microtasks = 0; microtasks < 20; microtasks++) await Promise.resolve();
+    pipe.write("x");
+    spin(3000);
+    expect(await Promise.race([read, new Promise((resolve) => setTimeout(resolve, LIMIT_MS, "never"))])).toBe(1);
+    await Promise.all([first, second]);
+  }
 });
