@@ -1,7 +1,7 @@
 /**
  * Everything at once, for a while: files against a model, sockets, timers, cancellations, chains, pools that are
- * transferred, rings and workers that come and go; on a ring that works and on one that is given faults, with
- * collections forced meanwhile. Ends with what was counted, as JSON; for what is not as it must be, exits with 1 and
+ * transferred, rings and workers that come and go, and calls in any order; on a ring that works and on one that is given
+ * faults, with collections forced meanwhile. Ends with what was counted, as JSON; for what is not as it must be, exits with 1 and
  * says what on standard error.
  *
  * Arguments: a seed, how many milliseconds, and the names of the tasks where it is not all of them.
@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import process from "node:process";
 import { Ring } from "../../mod.ts";
 import { type Balance, excess, takeBalance } from "../soak/balance.ts";
+import { calls } from "../soak/calls.ts";
 import { files, openings } from "../soak/files.ts";
 import { Place, Tally, type TaskKind } from "../soak/place.ts";
 import { nextAction } from "../soak/plan.ts";
@@ -28,7 +29,18 @@ const milliseconds = Number(process.argv[3]);
 const chosen = process.argv.slice(4);
 
 /** Each once on a ring that works, and once on one with faults. */
-const KINDS: readonly TaskKind[] = [files, openings, sockets, zeroCopy, timers, waits, rings, transfers, workers];
+const KINDS: readonly TaskKind[] = [
+  files,
+  openings,
+  sockets,
+  zeroCopy,
+  timers,
+  waits,
+  rings,
+  calls,
+  transfers,
+  workers,
+];
 
 /** The first part of the time warms caches, heaps and thread pools up: what there is after it is what must stay. */
 const WARM_UP = 0.25;

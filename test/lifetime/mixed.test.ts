@@ -13,6 +13,7 @@ const TURNS = {
   timers: 4,
   waits: 4,
   rings: 2,
+  calls: 2,
   transfers: 2,
   workers: 1,
 };
