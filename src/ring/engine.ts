@@ -739,8 +739,12 @@ export class Engine {
       // EAGAIN, EBUSY: the kernel takes more once completions are out of the way: wait for one, but not for ever.
       if ((core.state & STATE.BUSY) !== 0) this.#turn(TURN.GET_EVENTS, 1, 1);
     }
-    core.resize(entries, cqEntries);
-    this.#afterTurn();
+    try {
+      core.resize(entries, cqEntries);
+    } finally {
+      // Also where it is refused: the turn above ended the ring's sleep.
+      this.#afterTurn();
+    }
   }
 
   /**

@@ -1,10 +1,10 @@
 import { Buffer } from "node:buffer";
 import { describe, expect, test } from "vitest";
-import { BufferRing, POLL, Ring } from "../../mod.ts";
+import { BufferRing, POLL, Ring, UringError } from "../../mod.ts";
 import { RawRing } from "../../src/ring/raw.ts";
 import { RawStage } from "../raw/stage.ts";
 import { completions } from "../support/completions.ts";
-import { failure } from "../support/failure.ts";
+import { failure, thrown } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
 import { NEVER } from "../support/operations.ts";
 import { Pipe } from "../support/pipe.ts";
@@ -17,6 +17,21 @@ function sizes(random: Random): { entries: number; cqEntries: number } {
   const entries = 1 + random.below(random.below(4) === 0 ? 1000 : 20);
   return { entries, cqEntries: entries + random.below(2 * entries) };
 }
+
+// Before it is refused, what is in the queues goes in: the ring has to go back to its sleep.
+test.skipIf(!CAN_RESIZE)("a resize that the kernel refuses leaves a ring that sleeps able to wake", async () => {
+  await using ring = new Ring({ ...RESIZABLE, entries: 8, disabled: true });
+  ring.restrict({ sqeOps: ["READ", "TIMEOUT"], registerOps: [] });
+  ring.enable();
+  using pipe = new Pipe();
+  const read = ring.read(pipe.readEnd, new Uint8Array(1));
+  await ring.timeout(1);
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  expect(thrown(() => ring.resize({ entries: 16 }), UringError).code).toBe("EACCES");
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  pipe.write("x");
+  expect(await read).toBe(1);
+});
 
 describe.skipIf(!CAN_RESIZE)("a ring that is resized again and again", () => {
   test("loses no operation of any kind that is in flight, and completes none twice", async () => {
