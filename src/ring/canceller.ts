@@ -4,8 +4,16 @@
  * @module
  */
 
-import { IORING_ASYNC_CANCEL, IORING_REGISTER, IORING_SETUP } from "../abi/constants.ts";
-import { prepCancel } from "../abi/encode.ts";
+import {
+  IORING_ASYNC_CANCEL,
+  IORING_FEAT,
+  IORING_REGISTER,
+  IORING_SETUP,
+  IORING_TIMEOUT,
+  IOSQE,
+} from "../abi/constants.ts";
+import { prepCancel, prepTimeout } from "../abi/encode.ts";
+import { takeScratch } from "../memory/scratch.ts";
 import type { Engine } from "./engine.ts";
 import { NO_FD, type Settle } from "./pending.ts";
 import type { UringError } from "./errors.ts";
@@ -27,6 +35,8 @@ export class Canceller {
   readonly #insisting: Set<bigint> = new Set();
   /** Targets of SQEs that may wait behind IO_DRAIN; 0: all. */
   readonly #behind: Set<bigint> = new Set();
+  /** Every other attempt at what was missed comes after what is due. */
+  #afterDue = false;
   /** By slot: the generation whose operation was the last there to end cancelled. */
   readonly #cancelled: number[] = [];
   /** By slot: the generation whose operation was the last there that a cancellation found. */
@@ -80,7 +90,8 @@ export class Canceller {
 
   /**
    * The kernel can miss: a worker thread that is told to stop (EALREADY) may just then leave the operation to a poll,
-   * where it goes on; what waits in a chain for its start is not found at all (ENOENT). So it is told until it ends.
+   * where it goes on; what waits in a chain for its start is not found at all (ENOENT), nor is a multishot timeout that
+   * is due. So it is told until it ends.
    */
   #insist(userData: bigint, waitMs: number): void {
     const done = () => void this.#insisting.delete(userData);
@@ -89,17 +100,17 @@ export class Canceller {
       if (!this.isPending(userData)) return done();
       setTimeout(() => this.#insist(userData, Math.min(2 * waitMs, LAST_CANCEL_MS)), waitMs).unref();
     };
-    if (!this.#engine.drains) return this.#stageCancel(userData, 0, done, missed);
+    if (!this.#engine.drains) return this.#stageCancel(userData, 0, done, missed, waitMs > FIRST_CANCEL_MS);
     this.#cancelNow(userData, 0);
     missed();
   }
 
-  /** Cancels everything in flight, without waiting. */
-  everything(): void {
+  /** Cancels everything in flight, without waiting; `again`: what was missed before. */
+  everything(again = false): void {
     if (this.#engine.ended) return;
     const flags = IORING_ASYNC_CANCEL.ANY | IORING_ASYNC_CANCEL.ALL;
     if (this.#engine.drains) this.#cancelNow(0n, flags);
-    else this.#stageCancelOfAll(flags);
+    else this.#stageCancelOfAll(flags, ignore, again);
   }
 
   /** As an SQE, which may wait for what comes before it: one at a time. */
@@ -107,17 +118,18 @@ export class Canceller {
     if (this.#behind.has(userData)) return;
     this.#behind.add(userData);
     const done = () => void this.#behind.delete(userData);
-    if (flags === 0) this.#stageCancel(userData, 0, done, done);
-    else this.#stageCancelOfAll(flags, done);
+    if (flags === 0) this.#stageCancel(userData, 0, done, done, true);
+    else this.#stageCancelOfAll(flags, done, true);
   }
 
-  #stageCancelOfAll(flags: number, done: () => void = ignore): void {
-    this.#stageCancel(0n, flags, done, (error) => {
+  #stageCancelOfAll(flags: number, done: () => void, again: boolean): void {
+    const failed = (error: unknown) => {
       done();
       // Before 5.19 the kernel can't be asked for all at once.
       if ((error as UringError).code !== "EINVAL") return;
       for (const slot of this.#engine.slotsOn()) this.slot(slot);
-    });
+    };
+    this.#stageCancel(0n, flags, done, failed, again);
   }
 
   /** Cancels with a call of its own (6.0): an SQE would wait behind one with IO_DRAIN, perhaps for ever. */
@@ -146,19 +158,42 @@ export class Canceller {
     for (const cancel of this.waiting.splice(0)) cancel();
   }
 
-  #stageCancel(userData: bigint, flags: number, resolve: Settle, reject: Settle): void {
+  #stageCancel(userData: bigint, flags: number, resolve: Settle, reject: Settle, again: boolean): void {
     const engine = this.#engine;
     if (engine.chainOpen) {
-      this.waiting.push(() => this.#stageCancel(userData, flags, resolve, reject));
+      this.waiting.push(() => this.#stageCancel(userData, flags, resolve, reject, again));
       return;
     }
     const { core } = engine;
-    if (core.count + 1 > core.limit) engine.makeRoom(1, "async_cancel");
+    if (!(again && this.#stageDue()) && core.count + 1 > core.limit) engine.makeRoom(1, "async_cancel");
     const at = core.count * core.sqeWords;
     prepCancel(core.sqes, at, userData, flags);
     const slot = engine.slot("async_cancel", NO_FD, null, null, null);
     engine.settleWith(slot, resolve, reject);
     engine.stage(at, slot, this.flags, 0);
+  }
+
+  /**
+   * Lets a cancellation that comes next follow what is due. A multishot timeout whose time has come can't be found until
+   * its task work has started it anew. That runs after what is submitted; where the thread that submits is kept waiting
+   * for longer than the timer, each attempt would miss it. The task work of a timeout that is due at once comes later.
+   *
+   * @returns false where there is none: this attempt is one of those that go without, or the kernel does not link them (5.16)
+   */
+  #stageDue(): boolean {
+    const engine = this.#engine;
+    const { core } = engine;
+    this.#afterDue = !this.#afterDue;
+    if (!this.#afterDue || core.limit < 2 || (core.features & IORING_FEAT.CQE_SKIP) === 0) return false;
+    if (core.count + 2 > core.limit) engine.makeRoom(2, "async_cancel");
+    const scratch = takeScratch(16);
+    scratch.bytes.fill(0, 0, 16);
+    const at = core.count * core.sqeWords;
+    prepTimeout(core.sqes, at, scratch.address, 0, IORING_TIMEOUT.ETIME_SUCCESS);
+    const slot = engine.slot("async_cancel", NO_FD, null, scratch, null);
+    engine.settleWith(slot, ignore, ignore);
+    engine.stage(at, slot, this.flags | IOSQE.IO_LINK, 0);
+    return true;
   }
 }
 

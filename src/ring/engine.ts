@@ -767,9 +767,9 @@ export class Engine {
     return this.#chainFlag !== 0 || this.#chainSize > 0;
   }
 
-  /** What is staged goes in now, in one turn. */
+  /** What is staged goes in now, in one turn, and what is due runs. */
   flush(): void {
-    if (this.core.count > 0) this.#turn(0, 0, undefined);
+    this.#turn(0, 0, undefined);
   }
 
   // The end
@@ -792,7 +792,7 @@ export class Engine {
       const ending = new Ending(this.core.closeTimeout);
       const look = () => {
         const todo = ending.look(this.inFlight);
-        if (todo === "cancel") this.canceller.everything();
+        if (todo === "cancel") this.canceller.everything(true);
         else if (todo === "give up") this.#drained?.();
       };
       const again = setInterval(look, Math.min(CANCEL_AGAIN_MS, this.core.closeTimeout));
@@ -824,7 +824,7 @@ export class Engine {
     while (this.inFlight > 0 && this.#fatal === undefined) {
       this.#turn(TURN.GET_EVENTS, 1, Math.min(CANCEL_AGAIN_MS, this.core.closeTimeout));
       const todo = ending.look(this.inFlight);
-      if (todo === "cancel") this.canceller.everything();
+      if (todo === "cancel") this.canceller.everything(true);
       else if (todo === "give up") break;
     }
     this.#drained?.();
@@ -852,6 +852,9 @@ export class Engine {
   /** Unmaps and closes; what can't be ended stays as it is, with all that the kernel may use. */
   #release(): void {
     if (this.core.close(LAST_LOOK_MS)) {
+      // Some may have ended in that look.
+      this.inFlight = 0;
+      this.completed = this.core.submitted;
       this.holds.clear();
       return;
     }

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { IOSQE, Ring, UringError } from "../../mod.ts";
+import { IOSQE, type Multishot, Ring, UringError } from "../../mod.ts";
 import { failure, failures } from "../support/failure.ts";
+import { hasTicks } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
+import { spin } from "../support/outcomes.ts";
 
 // The kernel tells a worker thread to stop, which has just left the operation to a poll, where nobody hears it.
 describe("an operation that changes hands as it is cancelled", () => {
@@ -100,5 +102,41 @@ describe("an operation that waits in a chain for its start", () => {
     expect(await outcome).toBe("enough");
     second.write("untouched");
     expect(second.read()).toBe("untouched");
+  });
+});
+
+// A timer that is due is not found until its task work has set it anew, which runs after what is submitted: here each
+// attempt is made by a thread that was busy for longer than the timer runs.
+describe.skipIf(!hasTicks)("a timer that is due at each attempt to cancel it", () => {
+  test.each([
+    ["by the end of its stream", async (ring, ticks) => {
+      await ticks.return();
+      await ring.close();
+    }],
+    ["as its ring is closed", (ring) => ring.close()],
+    ["as its ring is closed, which had IO_DRAIN", async (ring) => {
+      await ring.nop({ flags: IOSQE.IO_DRAIN, timeout: 1 }).catch(() => {});
+      spin(3000);
+      await ring.close();
+    }],
+  ] as [name: string, end: (ring: Ring, ticks: Multishot<number>) => Promise<void>][])("ends %s", async (_, end) => {
+    const ring = new Ring();
+    const ticks = ring.timeoutMultishot(1);
+    await ticks.next();
+    const { setTimeout, setInterval } = globalThis;
+    const late = (callback: () => void) => () => {
+      spin(3000);
+      callback();
+    };
+    globalThis.setTimeout = ((callback: () => void, ms: number) => setTimeout(late(callback), ms)) as typeof setTimeout;
+    globalThis.setInterval = ((callback: () => void, ms: number) =>
+      setInterval(late(callback), ms)) as typeof setInterval;
+    try {
+      spin(3000);
+      await end(ring, ticks);
+    } finally {
+      Object.assign(globalThis, { setTimeout, setInterval });
+    }
+    expect(ring.stats.inFlight).toBe(0);
   });
 });

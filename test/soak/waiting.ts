@@ -1,4 +1,5 @@
-import { POLL, Ring, UnsupportedError } from "../../mod.ts";
+import { POLL } from "../../mod.ts";
+import { hasTicks } from "../support/kernel.ts";
 import type { Random } from "../support/random.ts";
 import { closeAll, pair } from "./pairs.ts";
 import { type Action, Guarded, type Place, type Task } from "./place.ts";
@@ -6,19 +7,8 @@ import { type Action, Guarded, type Place, type Task } from "./place.ts";
 /** Long enough that it never comes by itself. */
 const NEVER_MS = 600_000;
 
-/** Whether this kernel has timers that go on. */
-async function canTick(): Promise<boolean> {
-  await using ring = new Ring({ entries: 2 });
-  try {
-    for await (const _ of ring.timeoutMultishot(1, { count: 1 })) return true;
-  } catch (error) {
-    if (!(error instanceof UnsupportedError)) throw error;
-  }
-  return false;
-}
-
 /** Timers that end by themselves, early, or with their limit. */
-export async function timers(place: Place): Promise<Task> {
+export function timers(place: Place): Promise<Task> {
   const { ring } = place;
 
   async function removed(): Promise<void> {
@@ -46,16 +36,16 @@ export async function timers(place: Place): Promise<Task> {
     await Promise.all(Array.from({ length: 100 }, () => place.again(() => ring.nop())));
   }
 
-  return {
+  return Promise.resolve({
     actions: {
       pass: async (random) => void await place.unless(ring.timeout(random.below(3)), []),
       removed,
-      ticks: await canTick() ? ticks : undefined,
+      ticks: hasTicks ? ticks : undefined,
       nops,
       "nop with a limit": async () => void await place.again(() => ring.nop({ timeout: NEVER_MS })),
     },
     end: () => Promise.resolve(),
-  };
+  });
 }
 
 /** Waits for what does not come, and ends them in every way. */

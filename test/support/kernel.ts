@@ -1,4 +1,4 @@
-import { IORING_FEAT, type IORING_OP, IORING_SETUP, Ring } from "../../mod.ts";
+import { IORING_FEAT, type IORING_OP, IORING_SETUP, Ring, UnsupportedError } from "../../mod.ts";
 
 /** The setup flags that this kernel knows; where it can't tell (before 6.18), those that a ring gets by itself. */
 function knownFlags(): number {
@@ -55,3 +55,16 @@ export const chainsEndAtBadFiles: boolean = hasSetup(IORING_SETUP.SUBMIT_ALL);
 
 /** Whether the end of a timeout can be a success, which a chain goes on after (5.16). */
 export const chainsGoOnAfterTimeouts: boolean = hasFeature("CQE_SKIP");
+
+async function canTick(): Promise<boolean> {
+  await using ring = new Ring({ entries: 2 });
+  try {
+    for await (const _ of ring.timeoutMultishot(1, { count: 1 })) return true;
+  } catch (error) {
+    if (!(error instanceof UnsupportedError)) throw error;
+  }
+  return false;
+}
+
+/** Whether this kernel has timers that go on (6.4): nothing tells but trying. */
+export const hasTicks: boolean = await canTick();
