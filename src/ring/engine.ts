@@ -101,6 +101,8 @@ export class Engine {
   /** Promises made from those of the open chain. */
   readonly #derived: Promise<unknown>[] = [];
   readonly canceller: Canceller = new Canceller(this);
+  /** Streams that the kernel does not have at the moment are told here that the ring ends. */
+  readonly paused: Set<() => void> = new Set();
   /** Whether an operation with IO_DRAIN was ever staged: what comes after one waits, cancellations too. */
   #drains = false;
   /** CQEs of 16 and of 32 bytes, which take two places. */
@@ -676,6 +678,7 @@ export class Engine {
     for (let slot = 0; slot < this.#slots; slot++) this.#rejects[slot]?.(error);
     this.core.count = 0;
     this.#keepAlive(false);
+    this.#endPaused();
     this.#drained?.();
   }
 
@@ -777,7 +780,15 @@ export class Engine {
   /** Cancels, waits for every final completion in the event loop, unmaps, closes. */
   close(): Promise<void> {
     if (this.building) throw new TypeError("close() inside link(): the chain is not complete yet");
-    return this.#closing ??= this.#close();
+    if (this.#closing === undefined) {
+      this.#closing = this.#close();
+      this.#endPaused();
+    }
+    return this.#closing;
+  }
+
+  #endPaused(): void {
+    for (const end of [...this.paused]) end();
   }
 
   async #close(): Promise<void> {
@@ -819,6 +830,7 @@ export class Engine {
     if (this.building) throw new TypeError("close() inside link(): the chain is not complete yet");
     if (this.#walking) throw new TypeError("a callback of the ring can't wait for its end: call close() instead");
     this.#closing ??= resolved;
+    this.#endPaused();
     const ending = new Ending(this.core.closeTimeout);
     if (this.inFlight > 0) this.canceller.everything();
     while (this.inFlight > 0 && this.#fatal === undefined) {

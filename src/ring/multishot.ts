@@ -9,7 +9,7 @@ import { shown } from "./arguments.ts";
 import type { OpOptions } from "./base.ts";
 import type { Engine } from "./engine.ts";
 import type { Extra } from "./pending.ts";
-import type { UringError } from "./errors.ts";
+import { AbortError, type UringError } from "./errors.ts";
 
 /** Options of every multishot operation. */
 export interface MultishotOptions<T> extends Omit<OpOptions, "timeout"> {
@@ -78,6 +78,8 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   #rejectEnded!: (error: unknown) => void;
   /** How often it was begun, the first time included. */
   #arms = 0;
+  /** For the engine: while it is paused, no operation of it tells when the ring ends. */
+  readonly #ringEnds = (): void => this.#again();
 
   /** @internal */
   constructor(engine: Engine, shots: Shots<T>, options: MultishotOptions<T> | undefined) {
@@ -189,7 +191,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     if (this.#state === "pausing" && errno === ECANCELED) return this.#paused();
     if (errno !== undefined && this.#shots.isValue?.(errno)) return this.#completed(errno);
     if (errno === ENOBUFS && this.#shots.whenProvided !== undefined) {
-      this.#state = "paused";
+      this.#pause();
       this.#shots.whenProvided(() => {
         if (this.#state === "paused") this.#again();
       });
@@ -201,8 +203,14 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   }
 
   #paused(): void {
-    this.#state = "paused";
+    this.#pause();
     this.#resume();
+  }
+
+  #pause(): void {
+    this.#state = "paused";
+    if (this.#engine.closed) this.#again();
+    else this.#engine.paused.add(this.#ringEnds);
   }
 
   #resume(): void {
@@ -210,8 +218,9 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   }
 
   #again(): void {
-    if (this.#engine.closed) return this.#end();
+    this.#engine.paused.delete(this.#ringEnds);
     try {
+      if (this.#engine.closed) throw new AbortError("the stream was ended: its ring was closed");
       this.#arm();
     } catch (error) {
       this.#fail(error);
@@ -237,6 +246,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   #end(): void {
     if (this.#state === "ended") return;
     this.#state = "ended";
+    this.#engine.paused.delete(this.#ringEnds);
     if (this.#failed) this.#rejectEnded(this.#error);
     else this.#settleEnded();
     if (this.#takers.length === 0) return;

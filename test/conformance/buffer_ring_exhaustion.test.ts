@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { describe, expect, test } from "vitest";
-import { type BorrowedBuffer, BufferRing, type Ring, SHUT, UringError } from "../../mod.ts";
+import { type BorrowedBuffer, BufferRing, Ring, SHUT, UringError } from "../../mod.ts";
 import { failure } from "../support/failure.ts";
 import { hasOp } from "../support/kernel.ts";
 import { Random } from "../support/random.ts";
@@ -107,6 +107,24 @@ describe.skipIf(!hasOp("SOCKET"))("an exhausted group", () => {
     using third = (await ring.recvSelect(server, buffers))!;
     using fourth = (await ring.recvSelect(server, buffers))!;
     expect([third.bytes[0], fourth.bytes[0]]).toEqual([16, 24]);
+  });
+
+  // `now`: as the ring closes, the kernel finds that there is no buffer.
+  test.each(["later", "now"])("lets go of a stream that waits for it when its ring is closed: %s", async (when) => {
+    await using net = new Net();
+    const ring = new Ring();
+    using buffers = new BufferRing({ ring, size: 8, count: 1 });
+    const [client, server] = await net.pair();
+    const pieces = ring.recvMultishot(server, buffers);
+    await net.ring.send(client, new Uint8Array(8));
+    const first = (await pieces.next()).value!;
+    const second = failure(pieces.next(), Error);
+    await net.ring.send(client, new Uint8Array(8));
+    if (when === "later") { while (ring.stats.inFlight > 0) await ring.nop(); }
+    await ring.close();
+    expect((await second).name).toBe("AbortError");
+    first.release();
+    expect((await pieces.next()).done).toBe(true);
   });
 
   test("starts every stream that waited for it, whichever gives a buffer back", async () => {

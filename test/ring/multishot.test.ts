@@ -169,6 +169,25 @@ describe("pollMultishot()", () => {
     expect((await next).name).toBe("AbortError");
     expect((await polls.next()).done).toBe(true);
   });
+
+  // No operation of it is in flight then, whose end would tell it.
+  test.each([
+    ["close", (ring: Ring) => ring.close()],
+    ["dispose", (ring: Ring) => Promise.resolve(ring[Symbol.dispose]())],
+  ])("closing the ring ends it while it is paused, after the values that came: %s", async (_, close) => {
+    const ring = new Ring();
+    using pipe = new Pipe();
+    const polls = ring.pollMultishot(pipe.readEnd, POLL.IN, { highWater: 2 });
+    while (polls.waiting < 2 || ring.stats.inFlight > 0) {
+      pipe.write("x");
+      await ring.nop();
+    }
+    const { waiting } = polls;
+    await close(ring);
+    expect(await take(polls, waiting)).toHaveLength(waiting);
+    expect((await failure(polls.next(), Error)).name).toBe("AbortError");
+    expect((await polls.next()).done).toBe(true);
+  });
 });
 
 describe.skipIf(!hasOp("SOCKET"))("acceptMultishot()", () => {
