@@ -165,7 +165,8 @@ export class Canceller {
       return;
     }
     const { core } = engine;
-    if (!(again && this.#stageDue()) && core.count + 1 > core.limit) engine.makeRoom(1, "async_cancel");
+    const ticks = again && engine.ticking(flags === 0 ? slotOf(userData) : undefined);
+    if (!(ticks && this.#stageDue()) && core.count + 1 > core.limit) engine.makeRoom(1, "async_cancel");
     const at = core.count * core.sqeWords;
     prepCancel(core.sqes, at, userData, flags);
     const slot = engine.slot("async_cancel", NO_FD, null, null, null);

@@ -230,6 +230,12 @@ export class Engine {
     return slots;
   }
 
+  /** Whether the operation in a slot, or any without one, is a timeout that completes again and again. */
+  ticking(slot?: number): boolean {
+    if (slot === undefined) return this.slotsOf("timeout").some((slot) => this.ticking(slot));
+    return this.#ops[slot] === "timeout" && this.#extras[slot]?.more !== undefined;
+  }
+
   /** Remembers which promise stands for a slot, where {@linkcode settleWith} was used. */
   setPromise(slot: number, promise: Promise<unknown>): void {
     this.#promises[slot] = promise;

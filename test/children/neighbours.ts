@@ -83,8 +83,8 @@ switch (part) {
     const order: string[] = [];
     const interval = setInterval(() => order.push("interval"), 2);
     await Promise.all([
-      sleep(30).then(() => order.push("late")),
       sleep(10).then(() => order.push("early")),
+      sleep(30).then(() => order.push("late")),
       new Promise((resolve) => setImmediate(resolve)).then(() => order.push("immediate")),
     ]);
     clearInterval(interval);

@@ -277,7 +277,9 @@ describe.skipIf(!hasOp("SOCKET"))("sending without a copy", () => {
     await net.close(client);
     expect((await ends).filter(({ status }) => status === "fulfilled")).toHaveLength(taken);
     expect(taken).toBeGreaterThan(0);
-    expect(ring.stats.inFlight).toBe(0);
+    // A cancellation of one of them may still be under way.
+    while (ring.stats.inFlight > 0) await ring.timeout(1);
+    expect(ring.stats.completed).toBe(ring.stats.submitted);
   });
 
   test("goes in a chain: the next starts when it is sent, not when its buffer is free", async () => {
