@@ -107,7 +107,10 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     this.#arm();
   }
 
-  /** Resolves when nothing more comes; rejects with what the operation failed with. */
+  /**
+   * Resolves when nothing more comes; rejects with what the operation failed with: an AbortError as its ring is closed,
+   * which is no unhandled rejection where nobody listens.
+   */
   get ended(): Promise<void> {
     return this.#ended;
   }
@@ -247,8 +250,13 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#engine.paused.delete(this.#ringEnds);
-    if (this.#failed) this.#rejectEnded(this.#error);
-    else this.#settleEnded();
+    if (this.#failed) {
+      // Whoever closes a ring knows that its streams end: that need not be heard.
+      if (this.#engine.closed && this.#error instanceof AbortError) this.#ended.catch(ignore);
+      this.#rejectEnded(this.#error);
+    } else {
+      this.#settleEnded();
+    }
     if (this.#takers.length === 0) return;
     const [first, ...others] = this.#takers.splice(0);
     if (this.#failed) {

@@ -170,6 +170,17 @@ describe("pollMultishot()", () => {
     expect((await polls.next()).done).toBe(true);
   });
 
+  test("closing the ring ends one with a callback, and nobody has to listen for that", async () => {
+    const ring = new Ring();
+    using pipe = new Pipe();
+    const polls = ring.pollMultishot(pipe.readEnd, POLL.IN, { each: () => {} });
+    await ring.nop();
+    await ring.close();
+    // An unhandled rejection would be told now, and fail this run.
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    await expect(polls.ended).rejects.toThrow("its ring was closed");
+  });
+
   // No operation of it is in flight then, whose end would tell it.
   test.each([
     ["close", (ring: Ring) => ring.close()],
