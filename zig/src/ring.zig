@@ -176,7 +176,7 @@ pub const Ring = struct {
         } else {
             ctl[Control.reaped] = 0;
         }
-        const quiet = flags & Control.flag_no_reap | ctl[Control.reaped] | ctl[Control.state] | pending_after == 0;
+        const quiet = ctl[Control.reaped] | ctl[Control.state] | pending_after == 0 and r.ready() == 0;
         if (quiet) setup.settleFlags(r);
         const sq_flags = @atomicLoad(u32, r.sq_flags, .monotonic);
         if (sq_flags & abi.SQ_CQ_OVERFLOW != 0) ctl[Control.overflows] +%= 1;

@@ -107,14 +107,16 @@ test "a TASKRUN that tells of nothing is gone after a turn that found nothing" {
     try h.init(8, 0, defaults);
     defer h.deinit();
     if (h.ring.flags & abi.SETUP_TASKRUN_FLAG == 0) return error.SkipZigTest;
-    // As the kernel leaves it, now and then, after a wait.
-    _ = @atomicRmw(u32, h.ring.sq_flags, .Or, abi.SQ_TASKRUN, .seq_cst);
-    h.control[Control.flags] = Control.flag_get_events;
-    try testing.expectEqual(@as(i32, 0), h.turn(0));
-    try testing.expectEqual(@as(u32, 0), h.control[Control.state] & Control.state_more);
-    const enters = h.control[Control.enters];
-    try testing.expectEqual(@as(i32, 0), h.turn(0));
-    try testing.expectEqual(enters, h.control[Control.enters]);
+    for ([_]u32{ Control.flag_get_events, Control.flag_no_reap }) |flags| {
+        // As the kernel leaves it, now and then, after a wait.
+        _ = @atomicRmw(u32, h.ring.sq_flags, .Or, abi.SQ_TASKRUN, .seq_cst);
+        h.control[Control.flags] = flags;
+        try testing.expectEqual(@as(i32, 0), h.turn(0));
+        try testing.expectEqual(@as(u32, 0), h.control[Control.state] & Control.state_more);
+        const enters = h.control[Control.enters];
+        try testing.expectEqual(@as(i32, 0), h.turn(0));
+        try testing.expectEqual(enters, h.control[Control.enters]);
+    }
 }
 
 test "a TASKRUN that tells of something stays until that is run" {
