@@ -78,8 +78,9 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   #rejectEnded!: (error: unknown) => void;
   /** How often it was begun, the first time included. */
   #arms = 0;
-  /** For the engine: while it is paused, no operation of it tells when the ring ends. */
-  readonly #ringEnds = (): void => this.#again();
+  readonly #signal: AbortSignal | undefined;
+  /** Called while it is paused, when no operation of it is there to end: the ring is closed, or its signal aborts. */
+  readonly #interrupted = (): void => this.#again();
 
   /** @internal */
   constructor(engine: Engine, shots: Shots<T>, options: MultishotOptions<T> | undefined) {
@@ -98,6 +99,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     this.#shots = shots;
     this.#each = each;
     this.#highWater = highWater;
+    this.#signal = options?.signal;
     this.#ended = new Promise((resolve, reject) => {
       this.#settleEnded = resolve;
       this.#rejectEnded = reject;
@@ -212,8 +214,14 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
 
   #pause(): void {
     this.#state = "paused";
-    if (this.#engine.closed) this.#again();
-    else this.#engine.paused.add(this.#ringEnds);
+    if (this.#engine.closed || this.#signal?.aborted) return this.#again();
+    this.#engine.paused.add(this.#interrupted);
+    this.#signal?.addEventListener("abort", this.#interrupted);
+  }
+
+  #endPause(): void {
+    this.#engine.paused.delete(this.#interrupted);
+    this.#signal?.removeEventListener("abort", this.#interrupted);
   }
 
   #resume(): void {
@@ -221,7 +229,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   }
 
   #again(): void {
-    this.#engine.paused.delete(this.#ringEnds);
+    this.#endPause();
     try {
       if (this.#engine.closed) throw new AbortError("the stream was ended: its ring was closed");
       this.#arm();
@@ -249,7 +257,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   #end(): void {
     if (this.#state === "ended") return;
     this.#state = "ended";
-    this.#engine.paused.delete(this.#ringEnds);
+    this.#endPause();
     if (this.#failed) {
       // Whoever closes a ring knows that its streams end: that need not be heard.
       if (this.#engine.closed && this.#error instanceof AbortError) this.#ended.catch(ignore);

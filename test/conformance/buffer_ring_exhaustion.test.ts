@@ -127,6 +127,23 @@ describe.skipIf(!hasOp("SOCKET"))("an exhausted group", () => {
     expect((await pieces.next()).done).toBe(true);
   });
 
+  test("lets go of a stream that waits for it when its signal aborts", async () => {
+    await using net = new Net();
+    const { ring } = net;
+    using buffers = new BufferRing({ ring, size: 8, count: 1 });
+    const [client, server] = await net.pair();
+    const controller = new AbortController();
+    const pieces = ring.recvMultishot(server, buffers, 0, { signal: controller.signal });
+    await ring.send(client, new Uint8Array(16));
+    using _first = (await pieces.next()).value!;
+    const second = failure(pieces.next(), Error);
+    while (ring.stats.inFlight > 0) await ring.nop();
+    controller.abort(new Error("enough"));
+    expect((await second).message).toBe("enough");
+    expect((await pieces.next()).done).toBe(true);
+    expect(ring.stats.inFlight).toBe(0);
+  });
+
   test("starts every stream that waited for it, whichever gives a buffer back", async () => {
     await using net = new Net();
     const { ring } = net;
