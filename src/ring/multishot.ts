@@ -58,6 +58,9 @@ type State =
  * the kernel ends it early, so that nothing is lost: after an overflow of the completion queue, say.
  *
  * Iteration ends when nothing more can come, and throws what the operation failed with.
+ *
+ * End it before you close its descriptor: while it waits for its consumer, or for buffers, the kernel does not hold the
+ * file, and when it is begun anew the number may be another file's.
  */
 export class Multishot<T> implements AsyncIterableIterator<T> {
   readonly #engine: Engine;
