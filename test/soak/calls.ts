@@ -55,6 +55,9 @@ function isEnding(error: unknown): boolean {
   return kinds.some((kind) => error instanceof kind) || (error as Error).name === "AbortError";
 }
 
+/** What all streams have, whatever they give. */
+type Stream = AsyncIterable<unknown> & { readonly ended: Promise<void>; return(): Promise<unknown> };
+
 /** What a program works on: two sockets that are connected, and a file that holds FILLING alone. */
 interface Targets {
   readonly near: number;
@@ -73,7 +76,8 @@ class Program {
   readonly #pool: BufferPool;
   readonly #ends: Promise<unknown>[] = [];
   readonly #operations: Promise<unknown>[] = [];
-  readonly #streams: AsyncIterableIterator<unknown>[] = [];
+  readonly #streams: Stream[] = [];
+  readonly #borrowed: Partial<Disposable>[] = [];
   readonly #guards: Guarded[] = [];
 
   constructor(place: Place, ring: Ring, random: Random, targets: Targets) {
@@ -89,7 +93,7 @@ class Program {
   async run(): Promise<void> {
     const random = this.#random;
     for (let left = random.below(MOST_CALLS); left > 0; left--) {
-      switch (random.below(12)) {
+      switch (random.below(14)) {
         case 0:
           await new Promise((resolve) => setTimeout(resolve, random.below(3)));
           break;
@@ -114,6 +118,9 @@ class Program {
         case 7:
           this.#refused();
           break;
+        case 8:
+          this.#giveBack();
+          break;
         default:
           this.#operation();
       }
@@ -123,6 +130,7 @@ class Program {
   /** Everything has ended, and nobody's memory was touched. */
   async settled(): Promise<void> {
     await Promise.all(this.#ends);
+    this.#giveBack();
     this.#place.check(this.#guards.every((guard) => guard.intact()), "an operation wrote beside its buffer");
     this.#pool.close();
   }
@@ -257,26 +265,44 @@ class Program {
     this.#start(this.#ring.recv(this.#targets.near, buffer, 0, o), release, release);
   }
 
-  /** One that is read to some point, or left at once. */
+  /** One that is read to some point, or left at once; or that calls back. Buffers that it borrows stay out for a while. */
   #stream(): void {
     if (this.#buffers === undefined) return;
     const { near } = this.#targets;
     const ring = this.#ring;
-    const streams: (() => AsyncIterableIterator<unknown>)[] = [
-      () => ring.recvMultishot(near, this.#buffers!, 0, { highWater: 1 + this.#random.below(3) }),
-      () => ring.pollMultishot(near, POLL.IN),
-      () => ring.timeoutMultishot(1 + this.#random.below(2)),
+    const buffers = this.#buffers;
+    const signal = this.#options()?.signal;
+    const callsBack = this.#random.below(4) === 0;
+    const o = {
+      ...signal === undefined ? {} : { signal },
+      ...callsBack ? { each: (piece: unknown) => this.#hold(piece) } : {},
+    };
+    const streams: (() => Stream)[] = [
+      () => ring.recvMultishot(near, buffers, 0, { ...o, highWater: 1 + this.#random.below(3) }),
+      () => ring.pollMultishot(near, POLL.IN, o),
+      () => ring.timeoutMultishot(1 + this.#random.below(2), o),
     ];
     const stream = streams[this.#random.below(streams.length)]!();
-    let left = this.#random.below(4);
     this.#streams.push(stream);
+    if (callsBack) return this.#watch(stream.ended);
+    let left = this.#random.below(4);
     const consumed = async () => {
       for await (const piece of stream) {
-        (piece as Partial<Disposable>)[Symbol.dispose]?.();
+        this.#hold(piece);
         if (left-- === 0) break;
       }
     };
     this.#watch(consumed());
+  }
+
+  #hold(piece: unknown): void {
+    this.#borrowed.push(piece as Partial<Disposable>);
+    if (this.#random.below(2) === 0) this.#giveBack();
+  }
+
+  /** All that streams have given: those that wait for buffers go on. */
+  #giveBack(): void {
+    for (const piece of this.#borrowed.splice(0)) piece[Symbol.dispose]?.();
   }
 
   /** Ends something that is in flight, or was. */
@@ -306,7 +332,7 @@ class Program {
       }
       default: {
         const stream = this.#streams[random.below(this.#streams.length + 1)];
-        if (stream !== undefined) this.#watch(Promise.resolve(stream.return!()));
+        if (stream !== undefined) this.#watch(stream.return());
       }
     }
   }
