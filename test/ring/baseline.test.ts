@@ -111,7 +111,8 @@ describe.skipIf(!RING_KINDS.some(([, { noMmap }]) => noMmap))("rings in memory o
     const open = leftOutKb();
     for (const ring of rings) await ring.close();
     const after = leftOutKb();
-    expect(open - before).toBeGreaterThan(COUNT * 256);
+    // What other tests have dropped may be collected meanwhile.
+    expect(open - before).toBeGreaterThan(COUNT * 256 * 0.7);
     expect(open - after).toBeGreaterThan(COUNT * 256 * 0.7);
   });
 });
