@@ -4,14 +4,7 @@
  * @module
  */
 
-import {
-  IORING_ASYNC_CANCEL,
-  IORING_FEAT,
-  IORING_REGISTER,
-  IORING_SETUP,
-  IORING_TIMEOUT,
-  IOSQE,
-} from "../abi/constants.ts";
+import { IORING_ASYNC_CANCEL, IORING_REGISTER, IORING_SETUP, IORING_TIMEOUT, IOSQE } from "../abi/constants.ts";
 import { prepCancel, prepTimeout } from "../abi/encode.ts";
 import { takeScratch } from "../memory/scratch.ts";
 import type { Engine } from "./engine.ts";
@@ -35,8 +28,6 @@ export class Canceller {
   readonly #insisting: Set<bigint> = new Set();
   /** Targets of SQEs that may wait behind IO_DRAIN; 0: all. */
   readonly #behind: Set<bigint> = new Set();
-  /** Every other attempt at what was missed comes after what is due. */
-  #afterDue = false;
   /** By slot: the generation whose operation was the last there to end cancelled. */
   readonly #cancelled: number[] = [];
   /** By slot: the generation whose operation was the last there that a cancellation found. */
@@ -165,8 +156,10 @@ export class Canceller {
       return;
     }
     const { core } = engine;
-    const ticks = again && engine.ticking(flags === 0 ? slotOf(userData) : undefined);
-    if (!(ticks && this.#stageDue()) && core.count + 1 > core.limit) engine.makeRoom(1, "async_cancel");
+    const afterDue = again && core.limit > 1 && engine.ticking(flags === 0 ? slotOf(userData) : undefined);
+    const size = afterDue ? 2 : 1;
+    if (core.count + size > core.limit) engine.makeRoom(size, "async_cancel");
+    if (afterDue) this.#stageDue();
     const at = core.count * core.sqeWords;
     prepCancel(core.sqes, at, userData, flags);
     const slot = engine.slot("async_cancel", NO_FD, null, null, null);
@@ -178,15 +171,10 @@ export class Canceller {
    * Lets a cancellation that comes next follow what is due. A multishot timeout whose time has come can't be found until
    * its task work has started it anew. That runs after what is submitted; where the thread that submits is kept waiting
    * for longer than the timer, each attempt would miss it. The task work of a timeout that is due at once comes later.
-   *
-   * @returns false where there is none: this attempt is one of those that go without, or the kernel does not link them (5.16)
    */
-  #stageDue(): boolean {
+  #stageDue(): void {
     const engine = this.#engine;
     const { core } = engine;
-    this.#afterDue = !this.#afterDue;
-    if (!this.#afterDue || core.limit < 2 || (core.features & IORING_FEAT.CQE_SKIP) === 0) return false;
-    if (core.count + 2 > core.limit) engine.makeRoom(2, "async_cancel");
     const scratch = takeScratch(16);
     scratch.bytes.fill(0, 0, 16);
     const at = core.count * core.sqeWords;
@@ -194,7 +182,6 @@ export class Canceller {
     const slot = engine.slot("async_cancel", NO_FD, null, scratch, null);
     engine.settleWith(slot, ignore, ignore);
     engine.stage(at, slot, this.flags | IOSQE.IO_LINK, 0);
-    return true;
   }
 }
 
