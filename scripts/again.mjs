@@ -1,6 +1,6 @@
 // npm run test:again: the tests of test/ again and again, in each runtime in turn, to find what fails now and then. Stops
 // at nothing; the last line counts all runs. One process for all files of a run: what one leaves behind, others find.
-// A run ends 50 workers in each way where npm test ends 200: a quarter of its time, and there is a next run.
+// A run ends 50 workers in each way where npm test ends 200: a fifth of its time less, and there is a next run.
 //
 //   node scripts/again.mjs [--times 20] [--minutes M] [--json FILE] [RUNTIME...] [FILTER...]
 //

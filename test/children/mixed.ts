@@ -1,8 +1,8 @@
 /**
  * Everything at once, for a while: files against a model, sockets, timers, cancellations, chains, pools that are
  * transferred, rings and workers that come and go, and calls in any order; on a ring that works and on one that is given
- * faults, with collections forced meanwhile. Ends with what was counted, as JSON; for what is not as it must be, exits with 1 and
- * says what on standard error.
+ * faults, with collections forced meanwhile. Ends with what was counted, as JSON; for what is not as it must be, exits
+ * with 1 and says what on standard error.
  *
  * Arguments: a seed, how many milliseconds, and the names of the tasks where it is not all of them.
  */

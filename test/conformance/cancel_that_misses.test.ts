@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import { IOSQE, type Multishot, Ring, UringError } from "../../mod.ts";
 import { failure, failures } from "../support/failure.ts";
 import { hasTicks } from "../support/kernel.ts";
-import { Pipe } from "../support/pipe.ts";
 import { spin } from "../support/outcomes.ts";
+import { Pipe } from "../support/pipe.ts";
 
 // The kernel tells a worker thread to stop, which has just left the operation to a poll, where nobody hears it.
 describe("an operation that changes hands as it is cancelled", () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { nextAction } from "../soak/plan.ts";
 import { runChild } from "../support/child.ts";
-import { hasOp } from "../support/kernel.ts";
+import { hasStreams } from "../support/kernel.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 
 /** Each must have had at least so many turns in that time. */
@@ -17,11 +17,9 @@ const TURNS = {
   transfers: 2,
   workers: 1,
 };
-/** Streams into provided buffers came with Linux 6.0, which can't be asked for; SEND_ZC did, too. */
-const HAS_STREAMS = hasOp("SEND_ZC");
 const MILLISECONDS = 4000;
 
-test.skipIf(!HAS_STREAMS)(
+test.skipIf(!hasStreams)(
   "everything at once, under forced collections and with faults: every byte right, nothing lost, nothing left",
   async () => {
     const time = MILLISECONDS * Math.sqrt(TIME_SCALE);

@@ -15,7 +15,7 @@ import {
   UnsupportedError,
   UringError,
 } from "../../mod.ts";
-import { hasCancelFlags, hasOp } from "../support/kernel.ts";
+import { hasCancelFlags, hasStreams } from "../support/kernel.ts";
 import type { Random } from "../support/random.ts";
 import { CAN_RESIZE, RESIZABLE, RING_KINDS } from "../support/ring_kinds.ts";
 import { closeAll, pair } from "./pairs.ts";
@@ -33,8 +33,6 @@ const MOST_CALLS = 60;
 /** What a file holds everywhere. */
 const FILLING = 7;
 const FILE_SIZE = 100_000;
-/** Streams into provided buffers came with Linux 6.0, which can't be asked for; SEND_ZC did, too. */
-const HAS_STREAMS = hasOp("SEND_ZC");
 
 const ENDS: readonly ((ring: Ring) => Promise<void>)[] = [
   (ring) => ring.close(),
@@ -85,7 +83,7 @@ class Program {
     this.#ring = ring;
     this.#random = random;
     this.#targets = targets;
-    this.#buffers = HAS_STREAMS ? new BufferRing({ ring, size: 64, count: 4 }) : undefined;
+    this.#buffers = hasStreams ? new BufferRing({ ring, size: 64, count: 4 }) : undefined;
     this.#pool = new BufferPool({ size: 512, count: 4, ...random.below(2) === 0 ? { ring } : {} });
   }
 
@@ -352,12 +350,7 @@ export async function calls(place: Place): Promise<Task> {
     await program.run();
     await ENDS[random.below(ENDS.length)]!(ring);
     await program.settled();
-    // Of what serves others, a time limit or a cancellation, the completion may come last.
-    await ring.close();
-    const { submitted, completed, inFlight, faults: struck } = ring.stats;
-    place.count("faults", struck);
-    place.check(inFlight === 0, `a closed ring has ${inFlight} operations in flight`);
-    place.check(submitted === completed, `a closed ring: ${submitted} submitted, ${completed} completed`);
+    await place.checkEnded(ring);
     await closeAll(place, near, far);
   }
 

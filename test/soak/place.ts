@@ -37,6 +37,15 @@ export class Place {
     if (!condition) throw new Error(what);
   }
 
+  /** Closes a ring that has ended: of what serves others, a limit or a cancellation, the completion may come last. */
+  async checkEnded(ring: Ring): Promise<void> {
+    await ring.close();
+    const { inFlight, submitted, completed, faults } = ring.stats;
+    this.count("faults", faults);
+    this.check(inFlight === 0, `a closed ring has ${inFlight} operations in flight`);
+    this.check(submitted === completed, `a closed ring: ${submitted} submitted, ${completed} completed`);
+  }
+
   /** Whether an error is a fault that this place asked for. */
   struck(error: unknown): boolean {
     if (!this.faulty || !isInjected(error)) return false;

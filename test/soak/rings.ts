@@ -39,12 +39,7 @@ export function rings(place: Place): Promise<Task> {
     if (random.below(2) === 0) await place.unless(ring.nop(), []);
     await end(ring);
     await Promise.all(pending);
-    // Of what serves others, a time limit or a cancellation, the completion may come last.
-    await ring.close();
-    const { inFlight, submitted, completed, faults } = ring.stats;
-    place.count("faults", faults);
-    place.check(inFlight === 0, `a closed ring has ${inFlight} operations in flight`);
-    place.check(submitted === completed, `a closed ring: ${submitted} submitted, ${completed} completed`);
+    await place.checkEnded(ring);
     place.check(buffer.intact(), "a closed ring wrote beside its buffer");
     await closeAll(place, near, far);
   }
@@ -74,10 +69,8 @@ export function rings(place: Place): Promise<Task> {
     const { turns } = ring.stats;
     await new Promise((resolve) => setTimeout(resolve, 2));
     place.check(ring.stats.turns - turns < 20, `a ring with nothing to do made ${ring.stats.turns - turns} turns`);
-    await ring.close();
+    await place.checkEnded(ring);
     await never;
-    const { submitted, completed } = ring.stats;
-    place.check(submitted === completed, `a resized ring: ${submitted} submitted, ${completed} completed`);
     await closeAll(place, near, far);
   }
 

@@ -44,6 +44,9 @@ export function hasOp(...names: readonly (keyof typeof IORING_OP)[]): boolean {
  */
 export const hasSyncCancel: boolean = hasOp("SEND_ZC");
 
+/** Whether there are streams into provided buffers (6.0): nothing tells of them, but an op of the same release. */
+export const hasStreams: boolean = hasOp("SEND_ZC");
+
 /** Whether a cancellation takes flags (5.19). */
 export const hasCancelFlags: boolean = hasOp("SOCKET");
 
