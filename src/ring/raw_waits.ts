@@ -135,7 +135,11 @@ export class RawWaits extends RawSockets {
     return this.holdingPlaced(at, userData, timespec);
   }
 
-  /** `io_uring_prep_cancel`: by user data; of several with the same, the oldest that holds memory. */
+  /**
+   * `io_uring_prep_cancel`: by user data; of several with the same, the oldest that holds memory. What runs in a worker
+   * thread is interrupted and ends by itself: EALREADY, or now and then ENOENT, if it has ended as the kernel looks for
+   * it a second time.
+   */
   prepCancel(userData: number, target: number | bigint, flags: number): boolean {
     const at = this.room(userData, 0);
     if (at < 0) return false;
