@@ -8,7 +8,7 @@ import { IORING_ASYNC_CANCEL, IORING_REGISTER, IORING_SETUP, IORING_TIMEOUT, IOS
 import { prepCancel, prepTimeout } from "../abi/encode.ts";
 import { takeScratch } from "../memory/scratch.ts";
 import type { Engine } from "./engine.ts";
-import { NO_FD, type Settle } from "./pending.ts";
+import { type Extra, NO_FD, type Settle } from "./pending.ts";
 import type { UringError } from "./errors.ts";
 
 const EINVAL = -22;
@@ -16,6 +16,9 @@ const EINVAL = -22;
 /** Between the attempts to cancel what the kernel misses, at first and at most, in milliseconds. */
 const FIRST_CANCEL_MS = 1;
 const LAST_CANCEL_MS = 100;
+
+/** Of an operation whose settlers may stage others, and so make a turn. */
+const STAGES: Extra = {};
 
 /** Cancels operations of one ring. */
 export class Canceller {
@@ -162,7 +165,7 @@ export class Canceller {
     if (afterDue) this.#stageDue();
     const at = core.count * core.sqeWords;
     prepCancel(core.sqes, at, userData, flags);
-    const slot = engine.slot("async_cancel", NO_FD, null, null, null);
+    const slot = engine.slot("async_cancel", NO_FD, null, null, STAGES);
     engine.settleWith(slot, resolve, reject);
     engine.stage(at, slot, this.flags, 0);
   }

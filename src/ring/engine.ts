@@ -17,7 +17,7 @@ import { fromPerformance, now } from "./clock.ts";
 import { type Core, STATE, TURN, type WaitLimits } from "./core.ts";
 import { CANCEL_AGAIN_MS, Ending } from "./ending.ts";
 import { AbortError, RingClosedError, UringError } from "./errors.ts";
-import { keepForGood, keptError, warnOfKept } from "./kept.ts";
+import { keepForGood, keptError, letGo, warnOfKept } from "./kept.ts";
 import type { RingOptions } from "./options.ts";
 import { openCore } from "./open_core.ts";
 import { type Extra, NO_FD, type Settle, TAG } from "./pending.ts";
@@ -109,10 +109,14 @@ export class Engine {
   readonly #mixedCqes: boolean;
   /** Completions are being settled; callbacks of streams run meanwhile, which may ask for a turn. */
   #walking = false;
-  /** What such turns brought. */
+  /** What is being walked through, and as a callback runs, from where to where it is still to be settled. */
+  #walked: Int32Array;
+  #walkedFrom = 0;
+  #walkedTo = 0;
+  /** Completions that turns have brought, and none has settled yet: each turn's in a piece. */
   readonly #backlog: Int32Array[] = [];
-  /** The completions being walked through, saved from a turn that overwrites them. */
-  #rescued: Int32Array | undefined;
+  /** Until the waker can be started. */
+  #looking: ReturnType<typeof setTimeout> | undefined;
   /** Its Ring was collected. */
   #forgotten = false;
   /** Called after a turn, while closing. */
@@ -135,6 +139,7 @@ export class Engine {
   constructor(options: RingOptions) {
     this.core = openCore(options, (slot) => this.#extras[slot], true);
     this.cqe = this.core.cqes;
+    this.#walked = this.core.cqes;
     this.#mixedCqes = (this.core.setupFlags & IORING_SETUP.CQE_MIXED) !== 0;
     // Before 5.18, which brought SUBMIT_ALL, to register an eventfd blocks until nothing is in flight, perhaps for ever:
     // the waker starts while nothing is.
@@ -142,9 +147,11 @@ export class Engine {
   }
 
   #startWakerEarly(): void {
-    if (!this.#startWaker()) {
+    const rc = this.#startWaker();
+    if (rc < 0) {
       this.core.close(0);
-      throw this.#fatal!;
+      const why = rc === EMFILE ? "no descriptor is left: raise `ulimit -n`, or close files" : errnoText(rc);
+      throw new UringError(rc, "eventfd", { detail: `the ring's waker can't be started: ${why}` });
     }
     this.#keepAlive(false);
   }
@@ -279,7 +286,10 @@ export class Engine {
     return slot;
   }
 
-  /** Room for more: what is staged goes in now, but for an open chain, which must go in whole. */
+  /**
+   * Room for more: what is staged goes in now, but for an open chain, which must go in whole. No program's code runs
+   * meanwhile: it would find an operation half made.
+   */
   makeRoom(size: number, what: string): void {
     const { core } = this;
     if (core.disabled) throw core.disabledError(what);
@@ -296,10 +306,10 @@ export class Engine {
     core.count = start;
     this.#chainSize = 0;
     while (core.count > 0) {
-      this.#turn(0, 0, undefined);
+      this.#turnAside(0, 0, undefined);
       if (this.#fatal !== undefined) throw this.#fatal;
       // EAGAIN, EBUSY: the kernel takes more once completions are out of the way: wait for one, but not for ever.
-      if (core.count > 0 && (core.state & STATE.BUSY) !== 0) this.#turn(0, 1, 1);
+      if (core.count > 0 && (core.state & STATE.BUSY) !== 0) this.#turnAside(0, 1, 1);
     }
     core.sqes.set(chain, 0);
     core.count = chained;
@@ -383,7 +393,22 @@ export class Engine {
 
   /** What is staged goes in now, before what a register call changes; but for a chain that is still being built. */
   submitStaged(): void {
-    if (this.core.count > 0 && this.#chainFlag === 0 && !this.closed) this.submitAndWait(0);
+    const { core } = this;
+    if (core.count === 0 || this.#chainFlag !== 0 || this.closed) return;
+    if (core.disabled) throw core.disabledError("submitAndWait");
+    this.#submitAll(0);
+  }
+
+  /** All that is staged goes in, and the kernel's queues are left without any of these STATE bits. */
+  #submitAll(without: number): void {
+    const { core } = this;
+    while (true) {
+      this.#turnAside(TURN.GET_EVENTS, 0, undefined);
+      if (this.#fatal !== undefined) throw this.#fatal;
+      if (core.count === 0 && core.unsubmitted === 0 && (core.state & without) === 0) return;
+      // EAGAIN, EBUSY: the kernel takes more once completions are out of the way: wait for one, but not for ever.
+      if ((core.state & STATE.BUSY) !== 0) this.#turnAside(TURN.GET_EVENTS, 1, 1);
+    }
   }
 
   /** Something may have completed without an operation's asking: looks in a microtask. */
@@ -433,10 +458,26 @@ export class Engine {
     this.#afterTurn();
   }
 
-  /** One call of the core, and everything that it brought settled. */
+  /** One call of the core, and everything that it brought settled; called from a callback, by the walk under way. */
   #turn(flags: number, wait: number, timeoutMs: number | undefined, limits?: WaitLimits): number {
+    const reaped = this.#enter(flags, wait, timeoutMs, limits);
+    if (reaped > 0 || this.#backlog.length > 0) this.#settleAll(reaped);
+    return reaped;
+  }
+
+  /** A turn amid something else. What it brings waits for the next one, as it may call back into the program. */
+  #turnAside(flags: number, wait: number, timeoutMs: number | undefined): void {
+    const reaped = this.#enter(flags, wait, timeoutMs, undefined);
+    if (reaped === 0) return;
+    this.#setAside(reaped);
+    if (!this.#scheduled) this.#schedule();
+  }
+
+  /** One call of the core: how many completions lie in its memory. */
+  #enter(flags: number, wait: number, timeoutMs: number | undefined, limits: WaitLimits | undefined): number {
     const { core } = this;
-    if (this.#walking) this.#rescued ??= core.cqes.slice();
+    // What a walk is amid of is saved from this turn, which overwrites it.
+    if (this.#walking && this.#walked === core.cqes) this.#walked = core.cqes.slice();
     this.#disarm();
     if (this.#chainSize > 0) this.#closeChain();
     if (this.canceller.waiting.length > 0) this.canceller.stageWaiting();
@@ -450,7 +491,6 @@ export class Engine {
       return 0;
     }
     this.#spent += reaped + 1;
-    if (reaped > 0) this.#settleAll(reaped);
     return reaped;
   }
 
@@ -488,9 +528,9 @@ export class Engine {
       return;
     }
     if (!this.#wakerStarted) {
-      if (!this.#startWaker()) return;
       // What came in before its eventfd was registered has signalled nobody: look once more.
-      this.#schedule();
+      if (this.#startWaker() >= 0) this.#schedule();
+      else this.#lookLater();
       return;
     }
     this.#keepAlive(this.#wantsRef);
@@ -501,16 +541,26 @@ export class Engine {
     }
   }
 
-  #startWaker(): boolean {
+  /** @returns −errno, where it can't be started */
+  #startWaker(): number {
     const rc = this.core.native.startWaker(this.core.handle, () => this.#wake());
-    if (rc < 0) {
-      const why = rc === EMFILE ? "no descriptor is left: raise `ulimit -n`, or close files" : errnoText(rc);
-      this.#giveUp(new UringError(rc, "eventfd", { detail: `the ring's waker can't be started: ${why}` }));
-      return false;
-    }
+    if (rc < 0) return rc;
     this.#wakerStarted = true;
     this.#keptAlive = true; // a threadsafe function is born with a reference
-    return true;
+    return rc;
+  }
+
+  /**
+   * There is no descriptor for the waker, or no memory. What is in flight is the kernel's all the same: until there is one,
+   * a timer looks for what has come, and keeps this, and the memory of those operations, from being collected.
+   */
+  #lookLater(): void {
+    if (this.#looking !== undefined) return;
+    this.#looking = setTimeout(() => {
+      this.#looking = undefined;
+      this.poke();
+    }, LOOK_MS);
+    if (!this.#wantsRef) this.#looking.unref();
   }
 
   #wake(): void {
@@ -531,6 +581,8 @@ export class Engine {
 
   setRef(on: boolean): void {
     this.#wantsRef = on;
+    if (on) this.#looking?.ref();
+    else this.#looking?.unref();
     if (this.inFlight > 0 || this.#listener !== undefined) this.#keepAlive(on);
   }
 
@@ -548,29 +600,33 @@ export class Engine {
     }
   }
 
-  /** Settles what the last turn brought; called from a callback of that, leaves it to the walk under way. */
+  /** Settles what turns have brought, the last one `count`; called from a callback, leaves it to the walk under way. */
   #settleAll(count: number): void {
-    const { cqes, cqeWords } = this.core;
-    if (this.#walking) {
-      this.#backlog.push(cqes.slice(0, count * cqeWords));
-      return;
+    const backlog = this.#backlog;
+    if (count > 0 && (this.#walking || backlog.length > 0)) {
+      this.#setAside(count);
+      count = 0;
     }
+    if (this.#walking) return;
     this.#walking = true;
     try {
-      this.#walk(cqes, count, true);
-      while (this.#backlog.length > 0) {
-        const later = this.#backlog.shift()!;
-        this.#walk(later, later.length / cqeWords, false);
+      if (count > 0) this.#walk(this.core.cqes, count);
+      for (let first = backlog.shift(); first !== undefined; first = backlog.shift()) {
+        this.#walk(first, first.length / this.core.cqeWords);
       }
     } finally {
       this.#walking = false;
-      this.#rescued = undefined;
     }
   }
 
-  /** `inStaging`: `cqes` are the memory that the next turn writes to. */
-  #walk(cqes: Int32Array, count: number, inStaging: boolean): void {
+  #setAside(count: number): void {
+    this.#backlog.push(this.core.cqes.slice(0, count * this.core.cqeWords));
+  }
+
+  #walk(cqes: Int32Array, count: number): void {
     const { cqeWords } = this.core;
+    this.#walked = cqes;
+    this.#walkedTo = count * cqeWords;
     for (let i = 0, at = 0; i < count; i++, at += cqeWords) {
       const first = at;
       const flags = cqes[first + 3]!;
@@ -583,7 +639,7 @@ export class Engine {
         }
       }
       const slot = cqes[first]!;
-      if (slot >= this.#slots || slot < 0 || this.#generations[slot] !== cqes[first + 1]) {
+      if (!this.#isPending(slot, cqes[first + 1]!)) {
         this.#tell(cqes, first);
         continue;
       }
@@ -594,11 +650,38 @@ export class Engine {
       }
       this.cqe = cqes;
       this.cqeAt = first;
-      if ((flags & IORING_CQE_F.MORE) === 0) this.#settle(slot, cqes[first + 2]!, flags);
-      else if (extra.more !== undefined) tellMore(extra, cqes[first + 2]!, flags);
-      // A callback has made a turn, which brought other completions into this memory.
-      if (inStaging && this.#rescued !== undefined) cqes = this.#rescued;
+      if ((flags & IORING_CQE_F.MORE) === 0) {
+        this.#walkedFrom = first;
+        this.#settle(slot, cqes[first + 2]!, flags);
+      } else if (extra.more !== undefined) {
+        this.#walkedFrom = at + cqeWords;
+        tellMore(extra, cqes[first + 2]!, flags);
+      }
+      // Where that has made a turn, which brought other completions into this memory, it is another now.
+      cqes = this.#walked;
     }
+  }
+
+  #isPending(slot: number, generation: number): boolean {
+    return slot < this.#slots && slot >= 0 && this.#generations[slot] === generation;
+  }
+
+  /** Operations in flight whose end is here already, and will be settled by the walk under way, or the next. */
+  #arrived(): number {
+    let count = this.#walking ? this.#finals(this.#walked, this.#walkedFrom, this.#walkedTo) : 0;
+    for (const later of this.#backlog) count += this.#finals(later, 0, later.length);
+    return count;
+  }
+
+  #finals(cqes: Int32Array, from: number, to: number): number {
+    const { cqeWords } = this.core;
+    let count = 0;
+    for (let at = from; at < to; at += cqeWords) {
+      const flags = cqes[at + 3]!;
+      if ((flags & IORING_CQE_F.MORE) === 0 && this.#isPending(cqes[at]!, cqes[at + 1]!)) count++;
+      if (this.#mixedCqes && (flags & IORING_CQE_F["32"]) !== 0) at += cqeWords;
+    }
+    return count;
   }
 
   /** A completion of no operation: another ring's message, whose user data leave the two highest bits free. */
@@ -680,7 +763,11 @@ export class Engine {
   }
 
   #giveUp(error: UringError): void {
+    // What has come before is known.
+    if (this.#backlog.length > 0) this.#settleAll(0);
     this.#fatal = error;
+    // Nobody knows what the kernel still has.
+    if (this.inFlight > 0) keepForGood(this);
     for (let slot = 0; slot < this.#slots; slot++) this.#rejects[slot]?.(error);
     this.core.count = 0;
     this.#keepAlive(false);
@@ -711,7 +798,7 @@ export class Engine {
     // The kernel would gather past any limit.
     const gathered = minWait === undefined ? 0 : Math.min(start + minWait, deadline!);
     const { core } = this;
-    let total = 0;
+    let total = count > 0 ? this.#arrived() : 0;
     while (true) {
       // More than the completion queue holds can't be waited for at once.
       const wait = Math.min(count - total, core.cqEntries);
@@ -741,13 +828,7 @@ export class Engine {
     if (this.building) throw new TypeError("resize() inside link(): the chain is not complete yet");
     const { core } = this;
     // The queues must be empty; what is in flight stays there meanwhile, or comes in by a turn.
-    while (!core.disabled) {
-      this.#turn(TURN.GET_EVENTS, 0, undefined);
-      if (this.#fatal !== undefined) throw this.#fatal;
-      if (core.count === 0 && core.unsubmitted === 0 && (core.state & STATE.MORE) === 0) break;
-      // EAGAIN, EBUSY: the kernel takes more once completions are out of the way: wait for one, but not for ever.
-      if ((core.state & STATE.BUSY) !== 0) this.#turn(TURN.GET_EVENTS, 1, 1);
-    }
+    if (!core.disabled) this.#submitAll(STATE.MORE);
     try {
       core.resize(entries, cqEntries);
     } finally {
@@ -776,9 +857,9 @@ export class Engine {
     return this.#chainFlag !== 0 || this.#chainSize > 0;
   }
 
-  /** What is staged goes in now, in one turn, and what is due runs. */
+  /** What is staged goes in now, in one turn. */
   flush(): void {
-    this.#turn(0, 0, undefined);
+    this.#turnAside(0, 0, undefined);
   }
 
   // The end
@@ -787,7 +868,10 @@ export class Engine {
   close(): Promise<void> {
     if (this.building) throw new TypeError("close() inside link(): the chain is not complete yet");
     if (this.#closing === undefined) {
-      this.#closing = this.#close();
+      let follow!: (end: Promise<void>) => void;
+      // At once: what is called meanwhile finds it closing, and does not begin anew.
+      this.#closing = new Promise((resolve) => follow = resolve);
+      follow(this.#close());
       this.#endPaused();
     }
     return this.#closing;
@@ -826,7 +910,7 @@ export class Engine {
   forget(): void {
     if (this.closed) return;
     warnOfDropped();
-    if (this.inFlight === 0) this.close().catch(warnOfKept);
+    if (this.inFlight === 0 || this.#fatal !== undefined) this.close().catch(warnOfKept);
     else this.#forgotten = true;
   }
 
@@ -838,6 +922,7 @@ export class Engine {
     this.#closing ??= resolved;
     this.#endPaused();
     const ending = new Ending(this.core.closeTimeout);
+    if (this.#backlog.length > 0) this.#settleAll(0);
     if (this.inFlight > 0) this.canceller.everything();
     while (this.inFlight > 0 && this.#fatal === undefined) {
       this.#turn(TURN.GET_EVENTS, 1, Math.min(CANCEL_AGAIN_MS, this.core.closeTimeout));
@@ -852,6 +937,7 @@ export class Engine {
   /** @throws {UringError} EBUSY: what is in flight could not be ended */
   #end(): void {
     if (!this.#finished) {
+      if (this.#backlog.length > 0) this.#settleAll(0);
       this.#finished = true;
       this.#keepAlive(false);
       this.#release();
@@ -874,6 +960,7 @@ export class Engine {
       this.inFlight = 0;
       this.completed = this.core.submitted;
       this.holds.clear();
+      letGo(this);
       return;
     }
     keepForGood(this);
@@ -903,6 +990,9 @@ const LEAST_WAIT_MS = 0.001;
 
 /** For what came in while nobody looked. */
 const LAST_LOOK_MS = 1;
+
+/** Between two looks of a ring whose waker can't be started. */
+const LOOK_MS = 5;
 
 let warned = false;
 

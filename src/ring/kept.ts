@@ -19,6 +19,11 @@ export function keepForGood(thing: unknown): void {
   kept.add(thing);
 }
 
+/** The kernel has let go of it after all. */
+export function letGo(thing: unknown): void {
+  kept.delete(thing);
+}
+
 /**
  * The error of a close that took too long.
  *

@@ -104,7 +104,7 @@ export class Ring extends RegisterOps {
 
   /** This thread's shared ring: opened on first use, never closed by its users. */
   static default(): Ring {
-    if (shared === undefined || shared.closed) shared = new Ring();
+    if (shared === undefined || shared.closed || shared.engine.ended) shared = new Ring();
     return shared;
   }
 

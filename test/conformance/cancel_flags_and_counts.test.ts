@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { AT, IORING_ASYNC_CANCEL, IORING_OP, IORING_REGISTER, IOSQE, O, POLL, Ring } from "../../mod.ts";
 import { RawRing } from "../../src/ring/raw.ts";
@@ -62,6 +63,18 @@ function cancelled(ring: RawRing, step: Step): { result: number; ended: number[]
     result: visited.find(([userData]) => userData === CANCEL)![1],
     ended: ended.map(([userData]) => userData).sort((a, b) => a - b),
   };
+}
+
+/** Whether a worker thread of this process opens a FIFO, and waits for somebody who opens its other end. */
+function opensFifo(): boolean {
+  return readdirSync("/proc/self/task").some((id) => {
+    const read = (name: string) => readFileSync(`/proc/self/task/${id}/${name}`, "utf8");
+    try {
+      return read("comm").startsWith("iou-wrk") && read("wchan") === "wait_for_partner";
+    } catch {
+      return false; // it has ended
+    }
+  });
 }
 
 /** IORING_OP_ASYNC_CANCEL with its fields as they are. */
@@ -288,6 +301,7 @@ describe("work in a worker thread", () => {
     try {
       for (let i = 0; i < 12; i++) open(ring, i);
       expect(ring.submitAndWait(1, 20)).toBe(12);
+      while (!opensFifo()) expect(ring.submitAndWait(1, 20), "nothing submitted, nothing ended").toBe(0);
       const ran = new Set<boolean>();
       for (let target = 11; target >= 0; target--) ran.add(interrupts(ring, target));
       expect(ran.size, "some ran, some waited").toBe(2);
@@ -352,7 +366,8 @@ describe("a cancellation by a call (6.0)", () => {
     ring.sqeSetFlags(IOSQE.ASYNC);
     expect(ring.submitAndWait(1, 20)).toBe(1);
     const result = ring.register(IORING_REGISTER.SYNC_CANCEL, request(0, { flags: ANY, ms: 0 }), 1);
-    expect([0, ETIME]).toContain(result);
+    // How many it found, the last time that it looked; or it has waited for them long enough.
+    expect([0, 1, ETIME]).toContain(result);
     expect([...INTERRUPTED, ECANCELED]).toContain(short(visit(ring, 1))[0]![1]);
   });
 

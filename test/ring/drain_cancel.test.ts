@@ -3,6 +3,7 @@ import { IOSQE, Ring, UnsupportedError } from "../../mod.ts";
 import { thrown } from "../support/failure.ts";
 import { hasSyncCancel } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
+import { MOD, runScript } from "../support/script.ts";
 
 const DRAIN = { flags: IOSQE.IO_DRAIN };
 
@@ -18,6 +19,15 @@ test.skipIf(hasSyncCancel)("IO_DRAIN is refused where an abort would wait behind
     feature: "IO_DRAIN on a Ring",
     needs: "Linux 6.0",
   });
+});
+
+// The core tries out how the kernel signals on the first ring that sleeps: that must leave no trace.
+test.skipIf(!hasSyncCancel)("IO_DRAIN works on the first ring of a process, and on the next", () => {
+  const script = `
+    const { IOSQE, Ring } = await import(${JSON.stringify(MOD)});
+    const rings = [Ring.default(), new Ring()];
+    console.log(JSON.stringify(await Promise.all(rings.map((ring) => ring.nop({ flags: IOSQE.IO_DRAIN })))));`;
+  expect(JSON.parse(runScript(script))).toEqual([0, 0]);
 });
 
 describe.skipIf(!hasSyncCancel)("behind an operation with IO_DRAIN, which waits for all before it", () => {

@@ -54,7 +54,6 @@ pub const OP_TIMEOUT: u8 = 11;
 pub const OP_ASYNC_CANCEL: u8 = 14;
 pub const OP_READ: u8 = 22;
 pub const OP_FUTEX_WAIT: u8 = 51;
-pub const OP_FUTEX_WAKE: u8 = 52;
 pub const OP_NOP128: u8 = 63;
 pub const OP_URING_CMD128: u8 = 64;
 pub const NOP_CQE32: u32 = 1 << 5;

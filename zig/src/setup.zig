@@ -112,7 +112,7 @@ var signals_late: enum(u8) { unknown, no, yes } = .unknown;
 fn signalsLate(r: *Ring) bool {
     @branchHint(.cold);
     if (r.flags & abi.SETUP_DEFER_TASKRUN == 0 or r.features & abi.FEAT_RECVSEND_BUNDLE == 0) return false;
-    if (signals_late == .unknown and r.flags & abi.SETUP_R_DISABLED == 0 and r.sq_entries > 1) {
+    if (signals_late == .unknown and r.flags & abi.SETUP_R_DISABLED == 0) {
         if (r.waker.open(r.registers) < 0) return false;
         const word: u32 = 0;
         var sqe = std.mem.zeroes(abi.Sqe);
@@ -121,12 +121,11 @@ fn signalsLate(r: *Ring) bool {
         sqe.addr3 = std.math.maxInt(u32);
         sqe.opcode = abi.OP_FUTEX_WAIT;
         sq.push(r, &sqe);
-        // Its own completion would signal, too.
-        sqe.flags = abi.IOSQE_CQE_SKIP_SUCCESS;
-        sqe.opcode = abi.OP_FUTEX_WAKE;
-        sqe.off = 1;
-        sq.push(r, &sqe);
-        _ = sys.enter(r.enters, 2, 0, 0, 0, 8);
+        _ = sys.enter(r.enters, 1, 0, 0, 0, 8);
+        if (r.flags & abi.SETUP_SQ_REWIND != 0) sq.rewind(r, 1);
+        // Not by an operation: its own completion would signal, too, and one without a completion puts an end to IO_DRAIN
+        // on its ring, for good.
+        sys.futexWake(&word);
         signals_late = if (sys.eventfdTake(r.waker.eventfd)) .no else .yes;
         _ = sys.enter(r.enters, 0, 0, abi.ENTER_GETEVENTS, 0, 8);
         @atomicStore(u32, r.cq_head, @atomicLoad(u32, r.cq_tail, .acquire), .release);

@@ -1,0 +1,171 @@
+import { describe, expect, test } from "vitest";
+import { AF, type Multishot, POLL, Ring, type RingOptions, SOCK } from "../../mod.ts";
+import { TempFolder } from "../support/folder.ts";
+import { hasOp } from "../support/kernel.ts";
+import { closeFd, Listener } from "../support/listener.ts";
+import { NEVER } from "../support/operations.ts";
+import { Pipe } from "../support/pipe.ts";
+import { CAN_RESIZE, RESIZABLE } from "../support/ring_kinds.ts";
+
+const ENTRIES = 4;
+
+/**
+ * A ring whose queue is full, with a stream that calls back as soon as completions are looked at: the next operation needs
+ * room.
+ */
+class FullQueue implements AsyncDisposable {
+  readonly ring: Ring;
+  readonly #pipe: Pipe = new Pipe();
+  readonly #nops: Promise<number>[] = [];
+
+  constructor(options: RingOptions = {}) {
+    this.ring = new Ring({ entries: ENTRIES, ...options });
+  }
+
+  /** @param each is called once, as soon as completions are looked at after {@linkcode fill} */
+  async calls(each: () => void): Promise<void> {
+    let called = false;
+    const polls = this.ring.pollMultishot(this.#pipe.readEnd, POLL.IN, {
+      each: () => {
+        if (!called) each();
+        called = true;
+      },
+    });
+    polls.ended.catch(() => {});
+    await this.ring.nop();
+  }
+
+  fill(): void {
+    this.#pipe.write("x");
+    for (let i = 0; i < ENTRIES; i++) this.#nops.push(this.ring.nop());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    expect(await Promise.all(this.#nops)).toEqual(Array(ENTRIES).fill(0));
+    await this.ring.close();
+    this.#pipe[Symbol.dispose]();
+  }
+}
+
+let names = 0;
+
+/** A stream of connections that is paused, as two of them wait to be taken. */
+class Connections implements AsyncDisposable {
+  readonly ring: Ring;
+  readonly #folder: TempFolder = new TempFolder();
+  #open: number[] = [];
+  #listener: Listener | undefined;
+
+  constructor(ring: Ring) {
+    this.ring = ring;
+  }
+
+  async paused(): Promise<Multishot<number>> {
+    const { ring } = this;
+    const path = this.#folder.at(`socket${names++}`);
+    this.#listener = await Listener.unix(path);
+    for (let i = 0; i < 2; i++) {
+      const fd = await ring.socket(AF.UNIX, SOCK.STREAM);
+      this.#open.push(fd);
+      await ring.connect(fd, { path });
+    }
+    const stream = ring.acceptMultishot(this.#listener.fd, { highWater: 2 });
+    while (stream.waiting < 2 || ring.stats.inFlight > 1) await ring.timeout(1);
+    return stream;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#listener?.[Symbol.asyncDispose]();
+    for (const fd of this.#open) closeFd(fd);
+    this.#folder[Symbol.dispose]();
+  }
+}
+
+describe("no callback of a stream runs while an operation makes room for itself:", () => {
+  test("a signal that it aborts is heard", async () => {
+    await using queue = new FullQueue();
+    using other = new Pipe();
+    const controller = new AbortController();
+    await queue.calls(() => controller.abort("enough"));
+    const { signal } = controller;
+    queue.fill();
+    const read = queue.ring.read(other.readEnd, new Uint8Array(4), undefined, { signal });
+    expect(signal.aborted).toBe(false);
+    expect(await read.catch((error: unknown) => error)).toBe("enough");
+  });
+
+  test("what it stages is no part of the chain that is being built", async () => {
+    await using queue = new FullQueue();
+    const { ring } = queue;
+    const inCallback: Promise<unknown>[] = [];
+    await queue.calls(() => {
+      inCallback.push(ring.read(-1, new Uint8Array(1)).catch(({ code }) => code), ring.nop());
+      inCallback.push(...ring.link((ring) => [ring.nop(), ring.nop()]));
+    });
+    queue.fill();
+    expect(await Promise.all(ring.link((ring) => [ring.nop(), ring.nop()]))).toEqual([0, 0]);
+    await ring.nop();
+    expect(await Promise.all(inCallback)).toEqual(["EBADF", 0, 0, 0]);
+  });
+
+  test.skipIf(!CAN_RESIZE)("a smaller queue that it asks for comes after the operation", async () => {
+    await using queue = new FullQueue(RESIZABLE);
+    const { ring } = queue;
+    await queue.calls(() => ring.resize({ entries: 1 }));
+    queue.fill();
+    expect(await ring.timeout(1, { timeout: NEVER })).toBe(0);
+    expect(ring.stats.inFlight).toBe(1);
+  });
+
+  describe.skipIf(!hasOp("SOCKET"))("a stream that is begun anew", () => {
+    test("and ended by it, ends", async () => {
+      await using queue = new FullQueue();
+      await using accepted = new Connections(queue.ring);
+      const connections = await accepted.paused();
+      let ended: Promise<unknown> | undefined;
+      await queue.calls(() => ended ??= connections.return());
+      queue.fill();
+      await connections.next();
+      await queue.ring.nop();
+      await ended;
+      const before = queue.ring.stats.inFlight;
+      await queue.ring.timeout(1);
+      expect(queue.ring.stats.inFlight, "the polls alone").toBe(before);
+      expect(before).toBe(1);
+    });
+
+    test("and asked for its next value by it, is begun once", async () => {
+      await using queue = new FullQueue();
+      await using accepted = new Connections(queue.ring);
+      const connections = await accepted.paused();
+      let next: Promise<unknown> | undefined;
+      await queue.calls(() => next ??= connections.next());
+      queue.fill();
+      await connections.next();
+      await queue.ring.nop();
+      await next;
+      expect(connections.arms).toBe(2);
+      await connections.return();
+      expect(queue.ring.stats.inFlight, "the polls alone").toBe(1);
+    });
+  });
+});
+
+describe("submitAndWait() in a callback", () => {
+  test("does not wait for what has come with it", async () => {
+    await using ring = new Ring();
+    using first = new Pipe();
+    using second = new Pipe();
+    const waited: number[] = [];
+    const polls = ring.pollMultishot(first.readEnd, POLL.IN, {
+      each: () => waited.push(ring.submitAndWait(2, { timeout: NEVER })),
+    });
+    polls.ended.catch(() => {});
+    const reads = [1, 2].map(() => ring.read(second.readEnd, new Uint8Array(4)));
+    await ring.nop();
+    first.write("x");
+    second.write("in twos.");
+    expect(await Promise.all(reads)).toEqual([4, 4]);
+    expect(waited).toEqual([2]);
+  });
+});
