@@ -108,6 +108,7 @@ export const CONTROL = {
   GENERATIONS_LO: 16,
   GENERATIONS_HI: 17,
   SLOTS: 18,
+  SILENT: 19,
   WORDS: 64,
 } as const;
 

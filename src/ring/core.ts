@@ -353,6 +353,11 @@ export class Core {
     return rc;
   }
 
+  /** An operation that holds memory may never tell that it is done: to close this waits until the kernel lets go of it. */
+  silent(): void {
+    this.control[CONTROL.SILENT] = 1;
+  }
+
   /** Cancels, drains, closes. False when that took longer than `limitMs`: then the ring stays, on purpose. */
   close(limitMs: number): boolean {
     if (this.closed) return true;

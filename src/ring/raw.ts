@@ -44,8 +44,9 @@ export { SqeView };
  * for zero-copy sends their notification. Addresses are the caller's to keep. Paths, times and other small structs are
  * copied.
  *
- * An operation with IOSQE.CQE_SKIP_SUCCESS says nothing when it is done, unless it fails or falls short; so what it
- * holds is held for as long as the process: give it buffers that are used again and again, such as a `BufferPool`'s.
+ * An operation with IOSQE.CQE_SKIP_SUCCESS says nothing when it is done, unless it fails or falls short, and where it
+ * fails, nothing that is linked to it does; so what these hold is held for as long as the thread, which waits for them at
+ * its end: give them buffers that are used again and again, such as a `BufferPool`'s.
  *
  * @example
  * ```ts

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { IORING_CQE_F, IOSQE } from "../abi/constants.ts";
+import { IORING_CQE_F, IORING_OP, IORING_SETUP, IOSQE } from "../abi/constants.ts";
 import type { Home } from "../memory/address.ts";
 import { giveScratch, type Scratch } from "../memory/scratch.ts";
 import type { Core } from "./core.ts";
@@ -20,6 +20,9 @@ const GENERATION_MASK = 0x3fffffff;
 const USER_DATA = 8;
 /** In an SQE's first word. */
 const SKIP = IOSQE.CQE_SKIP_SUCCESS << 8;
+/** SQEs of 128 bytes, where those of 64 are, too. */
+const WIDE: readonly number[] = [IORING_OP.NOP128, IORING_OP.URING_CMD128];
+const LINKS = (IOSQE.IO_LINK | IOSQE.IO_HARDLINK) << 8;
 const SELECT = IOSQE.BUFFER_SELECT << 8;
 
 export class RawTable {
@@ -42,9 +45,11 @@ export class RawTable {
   readonly #provided = new Set<Home>();
   /** Something that takes a provided buffer had CQE_SKIP_SUCCESS: nobody tells when the kernel is done with it. */
   #silentSelect = false;
+  readonly #mixed: boolean;
 
   constructor(core: Core) {
     this.#core = core;
+    this.#mixed = (core.setupFlags & IORING_SETUP.SQE_MIXED) !== 0;
     this.#preparedAt = new Int32Array(core.entries);
     this.#preparedSlots = new Int32Array(core.entries);
   }
@@ -89,12 +94,14 @@ export class RawTable {
 
   /** Before a submit: puts slots in place of user data, as the caller left them in the SQEs. */
   commit(): void {
-    const { sqes } = this.#core;
+    const { sqes, sqeWords } = this.#core;
     for (let i = 0; i < this.#prepared; i++) {
-      const head = sqes[this.#preparedAt[i]!]!;
-      const at = this.#preparedAt[i]! + USER_DATA;
+      const first = this.#preparedAt[i]!;
+      const head = sqes[first]!;
+      const at = first + USER_DATA;
       const slot = this.#preparedSlots[i]!;
-      if ((head & SKIP) !== 0) {
+      const maybeLinked = first > 0 && ((sqes[first - sqeWords]! & LINKS) !== 0 || this.#mixed);
+      if ((head & SKIP) !== 0 || maybeLinked && this.#followsSilent(first)) {
         if ((head & SELECT) !== 0) this.#silentSelect = true;
         this.#keepForGood(slot);
         continue;
@@ -106,6 +113,27 @@ export class RawTable {
       sqes[at + 1] = this.#generations[slot]!;
     }
     this.#prepared = 0;
+  }
+
+  /**
+   * Whether an SQE is linked to one with CQE_SKIP_SUCCESS, near or far: where that fails, the kernel leaves out the
+   * completions of what was to follow.
+   */
+  #followsSilent(at: number): boolean {
+    const { sqes } = this.#core;
+    for (let before = this.#before(at); before >= 0; before = this.#before(before)) {
+      const head = sqes[before]!;
+      if ((head & LINKS) === 0) return false;
+      if ((head & SKIP) !== 0) return true;
+    }
+    return false;
+  }
+
+  /** Where the SQE before lies. */
+  #before(at: number): number {
+    const { sqes, sqeWords } = this.#core;
+    const wide = at - 2 * sqeWords;
+    return this.#mixed && wide >= 0 && WIDE.includes(sqes[wide]! & 0xff) ? wide : at - sqeWords;
   }
 
   /** The caller's user data for a completion; frees the slot on the final one. */
@@ -133,7 +161,7 @@ export class RawTable {
     for (let i = 0; i < this.#prepared; i++) {
       const at = this.#preparedAt[i]! + USER_DATA;
       // Its user data stay as they are: see keepForGood.
-      const isSilent = (sqes[this.#preparedAt[i]!]! & SKIP) !== 0;
+      const isSilent = (sqes[this.#preparedAt[i]!]! & SKIP) !== 0 || this.#followsSilent(this.#preparedAt[i]!);
       this.#userData[this.#preparedSlots[i]!] = isSilent ? NaN : join(sqes[at]!, sqes[at + 1]!);
     }
   }
@@ -160,9 +188,10 @@ export class RawTable {
 
   /**
    * With CQE_SKIP_SUCCESS nobody tells when the kernel is done with an operation's memory: it is never let go. The slot
-   * is: the completion of a failure carries the caller's own user data.
+   * is: the completion of a failure carries the caller's own user data. The end of the thread waits for the kernel.
    */
   #keepForGood(slot: number): void {
+    this.#core.silent();
     keep(this.#homes[slot]!, this.#scratches[slot]!);
     const more = this.#more.get(slot);
     more?.homes?.forEach((home) => keep(home, null));

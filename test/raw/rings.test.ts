@@ -6,7 +6,9 @@ import {
   IORING_CQE_F,
   IORING_FILE_INDEX_ALLOC,
   IORING_MSG_RING,
+  IORING_OP,
   IORING_REGISTER,
+  IORING_RESTRICTION,
   IOSQE,
   SOCK,
 } from "../../mod.ts";
@@ -234,4 +236,27 @@ testOf("SOCKET")("a prep that finds no room gives false, whatever it would hold"
   ];
   expect(results).toEqual(results.map(() => false));
   expect(ring.sqe().bytes()).toEqual(before);
+});
+
+describe("a ring that is restricted by hand, to reads and cancellations", () => {
+  /** `struct io_uring_restriction`: what, and which. */
+  function restriction(kind: number, which: number): number[] {
+    return [kind, 0, which, ...Array(13).fill(0)];
+  }
+
+  testOf("SEND_ZC")("is closed by a cancellation that it may make", () => {
+    using pipe = new Pipe();
+    const ring = new RawRing({ entries: 8, disabled: true });
+    const { REGISTER_OP, SQE_OP } = IORING_RESTRICTION;
+    const allowed = Uint8Array.from([
+      ...restriction(REGISTER_OP, IORING_REGISTER.ENABLE_RINGS),
+      ...restriction(SQE_OP, IORING_OP.READ),
+      ...restriction(SQE_OP, IORING_OP.ASYNC_CANCEL),
+    ]);
+    expect(ring.register(IORING_REGISTER.RESTRICTIONS, allowed, 3)).toBe(0);
+    ring.enable();
+    ring.prepRead(1, pipe.readEnd, new Uint8Array(8), 8, -1);
+    expect(ring.submit()).toBe(1);
+    expect(() => ring.close(), "where it asks by the call alone, EBUSY").not.toThrow();
+  });
 });

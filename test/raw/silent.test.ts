@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { expect, test } from "vitest";
 import { AT, IORING_FEAT, IOSQE } from "../../mod.ts";
 import { RawRing } from "../../src/ring/raw.ts";
@@ -106,6 +106,39 @@ silent("one that is still going on is cancelled by its user data, whether it was
     const results = completions(ring).map(({ userData, res }) => [userData, res]);
     expect(results.sort()).toEqual([[5, ECANCELED], [6, 0]]);
   }
+});
+
+silent.each([["fails", 99_999], ["is pending as the ring is closed", undefined]])(
+  "what is linked to one that %s is not waited for: it may never be told of",
+  (_, fd) => {
+    using pipe = new Pipe();
+    using into = new Pipe();
+    const ring = new RawRing({ entries: 8 });
+    const buffer = new Uint8Array(8);
+    ring.prepRead(1, fd ?? pipe.readEnd, buffer, 8, -1);
+    ring.sqeSetFlags(IOSQE.CQE_SKIP_SUCCESS | IOSQE.IO_LINK);
+    for (const flags of [IOSQE.IO_LINK, 0]) {
+      ring.prepWrite(2, into.writeEnd, buffer, 8, -1);
+      ring.sqeSetFlags(flags);
+    }
+    expect(ring.submit()).toBe(3);
+    ring.close(); // EBUSY, where it waits
+    expect(into.read()).toBe("");
+  },
+);
+
+silent("close() returns when the kernel has let go of it", () => {
+  const ring = new RawRing({ entries: 8 });
+  using pipe = new Pipe();
+  const fd = openSync(`/proc/self/fd/${pipe.readEnd}`, "r");
+  ring.prepRead(1, fd, new Uint8Array(8), 8, -1);
+  ring.sqeSetFlags(IOSQE.CQE_SKIP_SUCCESS);
+  expect(ring.submit()).toBe(1);
+  closeSync(fd);
+  pipe.closeReadEnd();
+  pipe.write("x"); // the operation's is one more reader
+  ring.close();
+  expect(() => pipe.write("y")).toThrow(/EPIPE|Broken pipe/);
 });
 
 silent("one that is done does not stand in the way of another with the same user data", () => {

@@ -60,6 +60,8 @@ pub const NOP_CQE32: u32 = 1 << 5;
 pub const ASYNC_CANCEL_ALL: u32 = 1 << 0;
 pub const ASYNC_CANCEL_ANY: u32 = 1 << 2;
 
+pub const REGISTER_FILES: u32 = 2;
+pub const UNREGISTER_FILES: u32 = 3;
 pub const REGISTER_EVENTFD: u32 = 4;
 pub const UNREGISTER_EVENTFD: u32 = 5;
 pub const REGISTER_ENABLE_RINGS: u32 = 12;

@@ -74,9 +74,8 @@ pub fn close(slot: *Slot, limit_ns: u64) i32 {
     @branchHint(.cold);
     slot.ring.waker.stop();
     releaseNotifier(slot);
-    if (!slot.ring.drain(limit_ns)) return -sys.EBUSY;
+    if (!slot.ring.drain(limit_ns) or !slot.ring.closeWhole(limit_ns)) return -sys.EBUSY;
     if (slot.env) |env| _ = napi.napi_remove_env_cleanup_hook(env, environmentEnds, slot);
-    slot.ring.close();
     slot.free();
     return 0;
 }
@@ -92,13 +91,13 @@ fn environmentEnds(arg: ?*anyopaque) callconv(.c) void {
     slot.ring.waker.stop();
     releaseNotifier(slot);
     const is_main = sys.isMainThread();
-    if (!slot.ring.drain(if (is_main) process_end_ns else 0)) {
+    const limit_ns: u64 = if (is_main) process_end_ns else 0;
+    if (!slot.ring.drain(limit_ns)) {
         if (is_main and slot.ring.in_flight > 0 and !slot.ring.lost) {
             sys.warn("uring: operations can't be cancelled: the process ends with them, and shows no error that ended it\n");
             sys.exitProcess(1);
         }
         return;
     }
-    slot.ring.close();
-    slot.free();
+    if (slot.ring.closeWhole(limit_ns)) slot.free();
 }

@@ -35,6 +35,8 @@ pub const Control = struct {
     // user_data of a slot's operation is its generation, then its number.
     pub const generations = 16; // two words, an address
     pub const slots = 18;
+    // in, for the end: whether any operation that holds memory may never post a CQE.
+    pub const silent = 19;
     pub const words = 64;
 
     pub const flag_timeout: u32 = 1 << 0;
@@ -111,6 +113,8 @@ pub const Ring = struct {
     /// Slots before this one have been named to the kernel by `cancelEach`.
     cancelled: u32 = 0,
     waker: Waker = .{},
+    /// A closed ring's, which the kernel still has: the end of a pipe that hangs up when it lets go; −1: none.
+    gone: i32 = -1,
 
     // Lifecycle
 
@@ -147,6 +151,32 @@ pub const Ring = struct {
             if (rc == -sys.EBADF or rc == -sys.EOPNOTSUPP) r.fd = -1;
         }
         setup.release(r);
+    }
+
+    /// As `close`; but where operations may have gone on in silence, waits until the kernel has let go of them. Gives
+    /// false when that took longer than `limit_ns` (0: however long it takes): then it can be called again.
+    ///
+    /// Nothing counts such operations, and no cancellation tells of all of them (of a disk's transfers, say). But each keeps
+    /// the ring alive in the kernel, and the ring its files: it is given the other end of a pipe.
+    pub fn closeWhole(r: *Ring, limit_ns: u64) bool {
+        @branchHint(.cold);
+        if (r.gone < 0) {
+            const ctl = r.control orelse return true;
+            var ends: [2]i32 = undefined;
+            if (ctl[Control.silent] == 0 or sys.pipe(&ends) < 0) {
+                r.close();
+                return true;
+            }
+            _ = r.register(abi.UNREGISTER_FILES, 0, 0);
+            _ = r.register(abi.REGISTER_FILES, @intFromPtr(&ends[1]), 1);
+            sys.close(ends[1]);
+            r.close();
+            r.gone = ends[0];
+        }
+        if (!sys.waitForHangUp(r.gone, limit_ns)) return false;
+        sys.close(r.gone);
+        r.gone = -1;
+        return true;
     }
 
     // Hot path
@@ -346,6 +376,7 @@ pub const Ring = struct {
     /// long it takes. Gives true when drained. Completions are thrown away: nobody is left to hear them.
     pub fn drain(r: *Ring, limit_ns: u64) bool {
         @branchHint(.cold);
+        if (r.gone >= 0) return true;
         if (r.lost) return r.in_flight == 0;
         r.dropUnsubmitted();
         const start_ns = sys.monotonicNs();
@@ -385,8 +416,10 @@ pub const Ring = struct {
         @branchHint(.cold);
         const all = abi.ASYNC_CANCEL_ALL | abi.ASYNC_CANCEL_ANY;
         var arg = abi.SyncCancelReg{ .flags = all };
-        if (r.register(abi.REGISTER_SYNC_CANCEL, @intFromPtr(&arg), 1) == -sys.EINVAL) return r.cancelEach();
-        if (r.flags & abi.SETUP_SQPOLL != 0) r.pushCancel(0, all);
+        const rc = r.register(abi.REGISTER_SYNC_CANCEL, @intFromPtr(&arg), 1);
+        if (rc == -sys.EINVAL) return r.cancelEach();
+        // A restricted ring may not make the call, but perhaps the operation.
+        if (r.flags & abi.SETUP_SQPOLL != 0 or rc == -sys.EACCES) r.pushCancel(0, all);
     }
 
     fn pushCancel(r: *Ring, addr: u64, flags: u32) void {
@@ -454,7 +487,7 @@ fn timespec(ns: u64) abi.Timespec {
 }
 
 comptime {
-    assert(Control.slots < Control.words);
+    assert(Control.silent < Control.words);
     // SQEs follow the control block and must stay 64-byte aligned relative to it.
     assert(Control.words * 4 % 64 == 0);
 }

@@ -10,6 +10,7 @@ pub const ENXIO = 6;
 pub const EBADF = 9;
 pub const EAGAIN = 11;
 pub const ENOMEM = 12;
+pub const EACCES = 13;
 pub const EBUSY = 16;
 pub const EINVAL = 22;
 pub const EMFILE = 24;
@@ -169,6 +170,22 @@ const POLLIN = 1;
 pub fn pollIn(fd: i32) void {
     var entry = PollFd{ .fd = fd, .events = POLLIN, .revents = 0 };
     _ = linux.syscall5(.ppoll, @intFromPtr(&entry), 1, 0, 0, 8);
+}
+
+/// A pipe: [0] is read from, [1] written to.
+pub fn pipe(ends: *[2]i32) isize {
+    return answer(linux.syscall2(.pipe2, @intFromPtr(ends), EFD_CLOEXEC));
+}
+
+/// Waits until nobody can write to a pipe any more. Tells whether that is so; not, when the time is over first. 0: no limit.
+pub fn waitForHangUp(fd: i32, limit_ns: u64) bool {
+    var entry = PollFd{ .fd = fd, .events = 0, .revents = 0 };
+    var left = abi.Timespec{ .sec = @intCast(limit_ns / 1_000_000_000), .nsec = @intCast(limit_ns % 1_000_000_000) };
+    while (true) {
+        // A signal ends it; the kernel has written what is left.
+        const rc = answer(linux.syscall5(.ppoll, @intFromPtr(&entry), 1, if (limit_ns == 0) 0 else @intFromPtr(&left), 0, 8));
+        if (rc != -EINTR) return rc == 1;
+    }
 }
 
 const FUTEX_WAIT_PRIVATE = 128;
