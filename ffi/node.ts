@@ -19,6 +19,7 @@ const FUNCTIONS = [
   "address",
   "bind",
   "listen",
+  "closeFd",
   "adopt",
   "startWaker",
   "setRef",

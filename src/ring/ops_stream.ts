@@ -27,6 +27,7 @@ import {
   prepTimeout,
   sqeSetBufGroup,
 } from "../abi/encode.ts";
+import { load } from "../../ffi/load.ts";
 import { type BorrowedBuffer, type BufferGroup, BufferRing } from "../memory/buffer_ring.ts";
 import { MSGHDR_SIZE, writeMsghdr } from "../memory/msghdr.ts";
 import { takeScratch } from "../memory/scratch.ts";
@@ -144,7 +145,8 @@ export class StreamOps extends SystemOps {
   }
 
   /**
-   * Accepts every connection on a listening socket. What nobody took is closed at the end.
+   * Accepts every connection on a listening socket. What nobody took is closed at the end. What waits when the ring is
+   * closed can still be taken; leaving the loop, or `return()`, closes it.
    *
    * @param fd the listening socket
    * @returns the descriptor of each connection; its slot with `slot: "alloc"`
@@ -177,15 +179,15 @@ export class StreamOps extends SystemOps {
         if (o?.pollFirst) words[at]! |= IORING_ACCEPT.POLL_FIRST << 16;
       });
     const discard = (accepted: number) => {
-      if (this.engine.closed) return;
-      if (slot === undefined) void this.closeFd(accepted).catch(ignore);
-      else void this.#closeSlot(accepted).catch(ignore);
+      // Not by an operation: the ring may be closed by now. The slots end with it, the descriptors would not.
+      if (slot === undefined) load().closeFd(accepted);
+      else if (!this.engine.closed) void this.#closeSlot(accepted).catch(ignore);
     };
     return new Multishot(this.engine, { start, values: (res) => [res], discard }, o);
   }
 
-  #closeSlot(slot: number): Promise<number> {
-    return this.start({ op: "close", fd: slot }, undefined, (words, at) => {
+  async #closeSlot(slot: number): Promise<number> {
+    return await this.start({ op: "close", fd: slot }, undefined, (words, at) => {
       prepRw(words, at, IORING_OP.CLOSE, 0, 0, 0, 0);
       words[at + 11] = slot + 1;
     });

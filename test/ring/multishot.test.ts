@@ -1,6 +1,6 @@
 import { createConnection, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
-import { type Multishot, POLL, Ring, UnsupportedError, UringError } from "../../mod.ts";
+import { type Multishot, POLL, Ring, RingClosedError, UnsupportedError, UringError } from "../../mod.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
 import { hasOp, hasTicks } from "../support/kernel.ts";
@@ -229,6 +229,66 @@ describe.skipIf(!hasOp("SOCKET"))("acceptMultishot()", () => {
     await Promise.all(ends.slice(1));
     closeFd(fd!);
     await ends[0];
+  });
+
+  const closedWhile: [how: string, end: (ring: Ring, connections: Multishot<number>) => Promise<unknown>][] = [
+    ["connections wait", async (ring, connections) => {
+      await ring.nop();
+      await ring.close();
+      await connections.return();
+    }],
+    ["connections wait, at once", async (ring, connections) => {
+      await ring.nop();
+      ring[Symbol.dispose]();
+      await connections.return();
+    }],
+    ["it is being left", (ring, connections) => Promise.all([connections.return(), ring.close()])],
+    ["it is being left, and connections wait", async (ring, connections) => {
+      await ring.nop();
+      await Promise.all([connections.return(), ring.close()]);
+    }],
+    ["a loop takes the first, and fails", async (ring, connections) => {
+      await failure(
+        (async () => {
+          for await (const fd of connections) {
+            closeFd(fd);
+            await ring.close();
+            await ring.nop();
+          }
+        })(),
+        RingClosedError,
+      );
+    }],
+  ];
+
+  test.each(closedWhile)("closes what nobody took when the ring is closed while %s", async (_, end) => {
+    using folder = new TempFolder();
+    const ring = new Ring();
+    await using listener = await Listener.unix(`${folder.path}/socket`);
+    const sockets = await clients(`${folder.path}/socket`, 3);
+    const ends = sockets.map((socket) =>
+      new Promise<void>((resolve) => socket.resume().once("close", () => resolve()))
+    );
+    await end(ring, ring.acceptMultishot(listener.fd));
+    await Promise.all(ends);
+  });
+
+  test("closes what nobody took although the stream is left while a chain is built", async () => {
+    using folder = new TempFolder();
+    await using ring = new Ring();
+    await using listener = await Listener.unix(`${folder.path}/socket`);
+    const [socket] = await clients(`${folder.path}/socket`, 1);
+    const end = new Promise<void>((resolve) => socket!.resume().once("close", () => resolve()));
+    const connections = ring.acceptMultishot(listener.fd);
+    await ring.nop();
+    expect(connections.waiting).toBe(1);
+    const failing = ring.link((ring) => {
+      const failing = failure(ring.closeFd(1_000_000), UringError);
+      void connections.return();
+      return failing;
+    });
+    expect((await failing).code).toBe("EBADF");
+    await end;
   });
 
   test("goes on after the completion queue has overflowed: no connection is lost", async () => {

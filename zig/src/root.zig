@@ -88,6 +88,7 @@ export fn napi_register_module_v1(env: napi.Env, exports: napi.Value) napi.Value
     define(env, exports, "address", napiAddress);
     define(env, exports, "bind", napiBind);
     define(env, exports, "listen", napiListen);
+    define(env, exports, "closeFd", napiCloseFd);
     define(env, exports, "adopt", napiAdopt);
     define(env, exports, "startWaker", napiStartWaker);
     define(env, exports, "setRef", napiSetRef);
@@ -213,6 +214,13 @@ fn napiBind(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
 fn napiListen(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
     const args = Arguments(2).get(env, info);
     return number(env, @intCast(sys.listen(@bitCast(args.int(0)), @bitCast(args.int(1)))));
+}
+
+/// close(fd) of a descriptor that no ring has to do with
+fn napiCloseFd(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
+    const args = Arguments(1).get(env, info);
+    sys.close(@bitCast(args.int(0)));
+    return number(env, 0);
 }
 
 fn napiAdopt(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
