@@ -42,7 +42,8 @@ export class ProvidedOps extends StreamOps {
     if (!(pool instanceof BufferPool)) throw new TypeError(`pool must be a BufferPool, not ${shown(pool)}`);
     if (pool.count > MAX_BUFFERS) throw new RangeError(`pool has ${pool.count} buffers; a group takes ${MAX_BUFFERS}`);
     checkInteger(group, "group", 0, 0xffff);
-    const provided = new ProvidedBuffers(pool, group, (id) => this.#provide(pool, group, id, 1));
+    // What it throws once the ring is closed, or has failed, is a rejection, too.
+    const provided = new ProvidedBuffers(pool, group, async (id) => await this.#provide(pool, group, id, 1));
     await this.#provide(pool, group, 0, pool.count, o);
     this.adoptGroup(provided);
     return provided;
@@ -50,12 +51,13 @@ export class ProvidedOps extends StreamOps {
 
   #provide(pool: BufferPool, group: number, first: number, count: number, o?: OpOptions): Promise<number> {
     const { region, stride } = pool;
-    // The kernel may fill them as long as the ring lives, and nobody tells when it has let go of one.
-    this.engine.holds.add(region);
     const home = homeOf(region.buffer);
-    return this.start({ op: "provide_buffers", home }, o, (words, at) => {
+    const provided = this.start({ op: "provide_buffers", home }, o, (words, at) => {
       prepProvideBuffers(words, at, region.address + first * stride, stride, count, group, first);
     });
+    // The kernel may fill them as long as the ring lives, and nobody tells when it has let go of one.
+    this.engine.holds.add(region);
+    return provided;
   }
 
   /**

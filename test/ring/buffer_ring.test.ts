@@ -365,6 +365,32 @@ describe("provideBuffers()", () => {
     expect((await failure(ring.readSelect(pipe.readEnd, buffers), UringError)).code).toBe("ENOBUFS");
   });
 
+  test("a buffer may come back after the ring was closed", async () => {
+    const ring = new Ring();
+    using pipe = new Pipe();
+    using pool = new BufferPool({ size: 8, count: 2 });
+    const buffers = await ring.provideBuffers(pool, 500);
+    pipe.write("lent");
+    const buffer = (await ring.readSelect(pipe.readEnd, buffers))!;
+    await ring.close();
+    buffer.release();
+    expect(buffer.released).toBe(true);
+    expect(text(buffer.bytes)).toBe("lent");
+  });
+
+  test.skipIf(!hasOp("READ_MULTISHOT"))("a stream is left after the ring was closed, with values waiting", async () => {
+    const ring = new Ring();
+    using pipe = new Pipe();
+    using pool = new BufferPool({ size: 8, count: 4 });
+    const pieces = ring.readMultishot(pipe.readEnd, await ring.provideBuffers(pool, 500));
+    for (let i = 1; i <= 2; i++) {
+      pipe.write("x");
+      while (pieces.waiting < i) await ring.timeout(1);
+    }
+    await ring.close();
+    expect(await pieces.return()).toEqual({ value: undefined, done: true });
+  });
+
   test("refuses what can't be", async () => {
     await using ring = new Ring();
     using pool = new BufferPool({ size: 4096, count: 1 });
