@@ -149,10 +149,19 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   // What the kernel tells. Called while completions are walked through: nothing here may throw.
 
   #take(res: number, flags: number): void {
+    let values: readonly T[] = [];
     try {
-      for (const value of this.#shots.values(res, flags)) this.#give(value);
+      values = this.#shots.values(res, flags);
     } catch (error) {
       this.#fail(error);
+    }
+    for (const value of values) {
+      try {
+        this.#give(value);
+      } catch (error) {
+        // The others are not for who throws: they are given back.
+        this.#fail(error);
+      }
     }
   }
 

@@ -282,6 +282,30 @@ describe.skipIf(!hasMultishotRecv)("recvMultishot()", () => {
     expect(buffers.available).toBe(32);
   });
 
+  test.skipIf(!hasFeature("RECVSEND_BUNDLE"))(
+    "of a bundle that `each` throws at, it gives back what `each` did not get",
+    async () => {
+      await using ring = new Ring();
+      using folder = new TempFolder();
+      using buffers = new BufferRing({ ring, size: 64, count: 8 });
+      await using pair = await connection(ring, folder);
+      pair.peer.write(new Uint8Array(64 * 6));
+      await ring.timeout(20);
+      let calls = 0;
+      const pieces = ring.recvMultishot(pair.fd, buffers, 0, {
+        bundle: true,
+        each: (piece) => {
+          calls++;
+          piece.release();
+          throw new Error("enough");
+        },
+      });
+      expect((await failure(pieces.ended, Error)).message).toBe("enough");
+      expect(calls).toBe(1);
+      expect(buffers.available).toBe(8);
+    },
+  );
+
   test.skipIf(!hasFeature("MIN_TIMEOUT"))("bundles and incremental buffers together", async () => {
     await using ring = new Ring();
     using folder = new TempFolder();
