@@ -141,6 +141,8 @@ export class BufferRing implements BufferGroup {
   readonly threadBound: () => void = threadBound;
   /** @internal Holds the buffers' pages while an operation may choose one. */
   readonly home: Home;
+  /** @internal All that the kernel may touch: what has to stay if this object does not, which leads to its ring. */
+  readonly pages: readonly Region[];
 
   readonly #ring: BufferRingHost;
   readonly #data: Region;
@@ -191,6 +193,7 @@ export class BufferRing implements BufferGroup {
     this.#data = mapRegion(size * count, false);
     this.home = homeOf(this.#data.buffer);
     this.#entries = mapRegion(places * ENTRY, false);
+    this.pages = [this.#data, this.#entries];
     this.#words = new Uint32Array(this.#entries.buffer);
     this.#halves = new Uint16Array(this.#entries.buffer);
     this.#mask = places - 1;

@@ -71,11 +71,18 @@ export interface Operation {
 export class RingBase {
   /** @internal */
   protected readonly engine: Engine;
+  /**
+   * Held here, not by the engine, which outlives a Ring that is dropped: each of them leads to its Ring.
+   *
+   * @internal
+   */
+  protected readonly paused: Set<() => void>;
   #probe: Probe | undefined;
 
   /** @internal */
   constructor(options: RingOptions) {
     this.engine = new Engine(options);
+    this.paused = this.engine.paused;
   }
 
   /**

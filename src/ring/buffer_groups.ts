@@ -59,8 +59,8 @@ export class BufferGroups {
     const rc = this.#engine.core.register(IORING_REGISTER.PBUF_RING, arg, 1);
     if (rc < 0) throw refusal(rc, group, flags);
     this.#groups.set(group, buffers);
-    // Its pages must outlive a Ring that was dropped with operations in flight.
-    this.#engine.holds.add(buffers);
+    // Its pages must outlive a Ring that was dropped with operations in flight; itself would keep that Ring for good.
+    this.#engine.holds.add(buffers.pages);
     return group;
   }
 
@@ -73,7 +73,7 @@ export class BufferGroups {
     arg.setUint16(12, buffers.group, true);
     const rc = this.#engine.core.register(IORING_REGISTER.UNREGISTER_PBUF_RING, arg, 1);
     if (rc < 0) throw new UringError(rc, "io_uring_register", { detail: `group ${buffers.group} stays registered` });
-    this.#engine.holds.delete(buffers);
+    this.#engine.holds.delete(buffers.pages);
   }
 
   /** The kernel's place in a group. */

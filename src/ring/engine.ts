@@ -101,8 +101,7 @@ export class Engine {
   /** Promises made from those of the open chain. */
   readonly #derived: Promise<unknown>[] = [];
   readonly canceller: Canceller = new Canceller(this);
-  /** Streams that the kernel does not have at the moment are told here that the ring ends. */
-  readonly paused: Set<() => void> = new Set();
+  readonly #paused: WeakRef<Set<() => void>> = new WeakRef(new Set());
   /** Whether an operation with IO_DRAIN was ever staged: what comes after one waits, cancellations too. */
   #drains = false;
   /** CQEs of 16 and of 32 bytes, which take two places. */
@@ -154,6 +153,11 @@ export class Engine {
       throw new UringError(rc, "eventfd", { detail: `the ring's waker can't be started: ${why}` });
     }
     this.#keepAlive(false);
+  }
+
+  /** Streams that the kernel does not have at the moment are told here that the ring ends. Their Ring holds the set. */
+  get paused(): Set<() => void> {
+    return this.#paused.deref() ?? new Set();
   }
 
   get closed(): boolean {

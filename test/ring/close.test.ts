@@ -1,11 +1,23 @@
 import { execFileSync } from "node:child_process";
 import { closeSync, fstatSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { AbortError, AT, IOSQE, POLL, Ring, RingClosedError, STATX, UringError } from "../../mod.ts";
+import {
+  AbortError,
+  AT,
+  BufferPool,
+  BufferRing,
+  IOSQE,
+  POLL,
+  Ring,
+  RingClosedError,
+  STATX,
+  UringError,
+} from "../../mod.ts";
 import { RawRing } from "../../src/ring/raw.ts";
 import { failure, failures, thrown, watch } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
 import { collectUntil } from "../support/garbage.ts";
+import { hasOp } from "../support/kernel.ts";
 import { BLOCKING, NEVER, OPERATIONS, Stage } from "../support/operations.ts";
 import { Pipe } from "../support/pipe.ts";
 import { ringDescriptors, ringMaps, threads } from "../support/process_state.ts";
@@ -277,6 +289,39 @@ describe("many rings", () => {
       expect(await ring.nop()).toBe(0);
     })();
     (() => void new RawRing())();
+    expect(await collectUntil(() => ringDescriptors() === before)).toBe(true);
+  });
+});
+
+describe("a ring that is dropped is closed when it is collected", () => {
+  const leavings: [what: string, has: boolean, leave: (ring: Ring, pipe: Pipe) => Promise<void>][] = [
+    ["a BufferRing", hasOp("SOCKET"), async (ring, pipe) => {
+      const buffers = new BufferRing({ ring, size: 64, count: 2 });
+      pipe.write("x");
+      (await ring.readSelect(pipe.readEnd, buffers))!.release();
+    }],
+    ["a group of provideBuffers()", true, async (ring, pipe) => {
+      const buffers = await ring.provideBuffers(new BufferPool({ size: 64, count: 2 }), 1);
+      pipe.write("x");
+      (await ring.readSelect(pipe.readEnd, buffers))!.release();
+      await ring.nop();
+    }],
+    ["a stream that waits for its consumer", true, async (ring, pipe) => {
+      const polls = ring.pollMultishot(pipe.readEnd, POLL.IN, { highWater: 1 });
+      pipe.write("x");
+      while (polls.waiting < 1 || ring.stats.inFlight > 0) await ring.nop();
+    }],
+    ["a stream that waits for buffers", hasOp("READ_MULTISHOT"), async (ring, pipe) => {
+      const pieces = ring.readMultishot(pipe.readEnd, new BufferRing({ ring, size: 1, count: 1 }));
+      pipe.write("xy");
+      while (pieces.waiting < 1 || ring.stats.inFlight > 0) await ring.timeout(1);
+    }],
+  ];
+
+  test.each(leavings.filter(([, has]) => has))("with %s", async (_, __, leave) => {
+    const before = ringDescriptors();
+    using pipe = new Pipe();
+    await (() => leave(new Ring(), pipe))();
     expect(await collectUntil(() => ringDescriptors() === before)).toBe(true);
   });
 });
