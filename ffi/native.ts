@@ -38,6 +38,8 @@ export interface Native {
   listen(fd: number, backlog: number): number;
   /** `close(2)`, without a ring: Deno's `node:fs` closes what it opened itself alone. Gives 0. */
   closeFd(fd: number): number;
+  /** A socket's SO_TYPE; −ENOTSOCK for another file. */
+  socketType(fd: number): number;
   /** Ties the ring to this thread's environment: when that ends, the ring is drained and closed first. */
   adopt(handle: number): number;
   /** Starts the waker. `wake` is called on this thread, once for each `arm`. */

@@ -20,6 +20,7 @@ const FUNCTIONS = [
   "bind",
   "listen",
   "closeFd",
+  "socketType",
   "adopt",
   "startWaker",
   "setRef",

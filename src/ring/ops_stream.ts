@@ -6,12 +6,14 @@
 
 import {
   IORING_ACCEPT,
+  IORING_CQE_F,
   IORING_FEAT,
   IORING_OP,
   IORING_RECVSEND,
   IORING_SETUP,
   IORING_TIMEOUT,
   IOSQE,
+  MSG,
   SOCK,
 } from "../abi/constants.ts";
 import {
@@ -247,6 +249,9 @@ export class StreamOps extends SystemOps {
   /**
    * Receives every message on a socket with its sender, into buffers of a group: UDP.
    *
+   * Of a socket with a connection (SOCK.SEQPACKET, SOCK.STREAM) an empty message is the end, as with recvmsg(2). Of one
+   * among the registered files (`fixedFile`) the kind is not known: such a stream goes on with empty messages.
+   *
    * @param buffers where to; of each buffer 16 bytes, the name and the control messages come first
    * @param flags MSG flags
    */
@@ -277,10 +282,18 @@ export class StreamOps extends SystemOps {
         select(words, at, buffers);
       });
     };
-    const values = (res: number, flags: number) =>
-      buffers.take(res, flags).map((buffer) => received(buffer, nameLength, controlLength));
-    // A message may be empty: 0 is no end, and there is none.
-    return this.#buffered(buffers, { start, values, isEnd: () => false }, o);
+    let isEnd = false;
+    const values = (res: number, flags: number) => {
+      const messages = buffers.take(res, flags).map((buffer) => received(buffer, nameLength, controlLength));
+      // At an end the kernel gives what looks like an empty message, and stops; so it does after each that is empty.
+      const [last] = messages;
+      if (last === undefined || (flags & IORING_CQE_F.MORE) !== 0 || !isNothing(last)) return messages;
+      isEnd = CONNECTED.includes(socketType(fd, o));
+      if (!isEnd) return messages;
+      last.release();
+      return [];
+    };
+    return this.#buffered(buffers, { start, values, isEnd: () => isEnd }, o);
   }
 
   /**
@@ -504,6 +517,19 @@ function ignore(): void {}
 function select(words: Int32Array, at: number, buffers: BufferGroup): void {
   words[at]! |= IOSQE.BUFFER_SELECT << 8;
   sqeSetBufGroup(words, at, buffers.group);
+}
+
+/** Kinds of sockets whose other side may have gone. */
+const CONNECTED: readonly number[] = [SOCK.STREAM, SOCK.SEQPACKET];
+
+/** The kind of a socket; −1: not known. */
+function socketType(fd: number, o: OpOptions | undefined): number {
+  return o?.fixedFile ? -1 : load().socketType(fd);
+}
+
+/** A message may be empty, and bring a descriptor, an error or a timestamp. */
+function isNothing({ bytes, control, flags }: ReceivedMessage): boolean {
+  return bytes.length === 0 && control.length === 0 && (flags & (MSG.CTRUNC | MSG.ERRQUEUE)) === 0;
 }
 
 /** Takes a buffer apart: struct io_uring_recvmsg_out, name, control messages, what was sent. */

@@ -9,6 +9,7 @@ import {
   MSG,
   Ring,
   RingClosedError,
+  scmRights,
   SOCK,
   UnsupportedError,
   UringError,
@@ -20,6 +21,7 @@ import { collectGarbage } from "../support/garbage.ts";
 import { hasFeature, hasOp } from "../support/kernel.ts";
 import { closeFd, Listener } from "../support/listener.ts";
 import { Pipe } from "../support/pipe.ts";
+import { Net } from "../support/sockaddr.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
@@ -543,4 +545,43 @@ describe.skipIf(!hasMultishotRecv)("recvmsgMultishot()", () => {
       .toContain("no room");
     await Promise.all([receiver!, sender!].map((fd) => ring.closeFd(fd)));
   });
+
+  const connected = [["a stream of TCP", "tcp", SOCK.STREAM], ["SEQPACKET", "unix", SOCK.SEQPACKET]] as const;
+
+  test.each(connected)("of %s it ends when the other side has gone", async (_, kind, type) => {
+    await using net = new Net();
+    const { ring } = net;
+    using buffers = new BufferRing({ ring, size: 400, count: 4 });
+    const [client, server] = await net.pair(kind, type);
+    await ring.send(client, new TextEncoder().encode("the last"));
+    await net.close(client);
+    const seen: string[] = [];
+    for await (using message of ring.recvmsgMultishot(server, buffers)) {
+      seen.push(text(message.bytes));
+      if (seen.length > 3) break;
+    }
+    expect(seen).toEqual(["the last"]);
+    expect(buffers.available).toBe(4);
+  });
+
+  test.each([[64, 0], [0, MSG.CTRUNC]])(
+    "an empty message with a descriptor is no end, with room for that of %i bytes",
+    async (controlLength, flag) => {
+      await using net = new Net();
+      const { ring } = net;
+      using buffers = new BufferRing({ ring, size: 400, count: 4 });
+      const [client, server] = await net.pair("unix", SOCK.SEQPACKET);
+      await ring.sendmsg(client, { buffers: [], control: [scmRights([client])] });
+      await ring.send(client, new TextEncoder().encode("the last"));
+      await net.close(client);
+      const messages = ring.recvmsgMultishot(server, buffers, 0, { controlLength });
+      const { value: first } = await messages.next();
+      expect(first).toMatchObject({ bytes: new Uint8Array(0) });
+      expect(first!.flags & MSG.CTRUNC).toBe(flag);
+      if (controlLength > 0) net.keep(new DataView(first!.control.slice().buffer).getInt32(16, true));
+      const { value: second } = await messages.next();
+      expect(text(second!.bytes)).toBe("the last");
+      await messages.return();
+    },
+  );
 });

@@ -86,8 +86,12 @@ export class Net implements AsyncDisposable {
   }
 
   /** A listening socket, and where. */
-  async listener(kind: StreamKind, backlog?: number): Promise<{ fd: number; address: SocketAddress }> {
-    const fd = await this.socket(familyOf(kind), SOCK.STREAM);
+  async listener(
+    kind: StreamKind,
+    backlog?: number,
+    type: number = SOCK.STREAM,
+  ): Promise<{ fd: number; address: SocketAddress }> {
+    const fd = await this.socket(familyOf(kind), type);
     const address = kind === "unix" ? abstractAddress() : { hostname: loopback(kind), port: 0 };
     await this.ring.bind(fd, address);
     await this.ring.listen(fd, backlog);
@@ -95,9 +99,12 @@ export class Net implements AsyncDisposable {
   }
 
   /** Two sockets that are connected with each other. */
-  async pair(kind: StreamKind = "tcp"): Promise<[client: number, server: number]> {
-    const { fd, address } = await this.listener(kind);
-    const client = await this.socket(familyOf(kind), SOCK.STREAM);
+  async pair(
+    kind: StreamKind = "tcp",
+    type: number = SOCK.STREAM,
+  ): Promise<[client: number, server: number]> {
+    const { fd, address } = await this.listener(kind, undefined, type);
+    const client = await this.socket(familyOf(kind), type);
     const [server] = await Promise.all([this.ring.accept(fd), this.ring.connect(client, address)]);
     return [client, this.keep(server)];
   }

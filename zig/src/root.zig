@@ -89,6 +89,7 @@ export fn napi_register_module_v1(env: napi.Env, exports: napi.Value) napi.Value
     define(env, exports, "bind", napiBind);
     define(env, exports, "listen", napiListen);
     define(env, exports, "closeFd", napiCloseFd);
+    define(env, exports, "socketType", napiSocketType);
     define(env, exports, "adopt", napiAdopt);
     define(env, exports, "startWaker", napiStartWaker);
     define(env, exports, "setRef", napiSetRef);
@@ -221,6 +222,12 @@ fn napiCloseFd(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
     const args = Arguments(1).get(env, info);
     sys.close(@bitCast(args.int(0)));
     return number(env, 0);
+}
+
+/// socketType(fd)
+fn napiSocketType(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
+    const args = Arguments(1).get(env, info);
+    return number(env, @intCast(sys.socketType(@bitCast(args.int(0)))));
 }
 
 fn napiAdopt(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {

@@ -141,6 +141,24 @@ pub fn listen(fd: i32, backlog: i32) isize {
     return answer(linux.syscall2(.listen, @bitCast(@as(isize, fd)), @bitCast(@as(isize, backlog))));
 }
 
+const SOL_SOCKET = 1;
+const SO_TYPE = 3;
+
+/// Before 6.7 no op of a ring can ask for it.
+pub fn socketType(fd: i32) isize {
+    var value: i32 = 0;
+    var len: u32 = @sizeOf(i32);
+    const rc = answer(linux.syscall5(
+        .getsockopt,
+        @bitCast(@as(isize, fd)),
+        SOL_SOCKET,
+        SO_TYPE,
+        @intFromPtr(&value),
+        @intFromPtr(&len),
+    ));
+    return if (rc < 0) rc else value;
+}
+
 pub fn close(fd: i32) void {
     _ = linux.syscall1(.close, @bitCast(@as(isize, fd)));
 }
