@@ -199,7 +199,9 @@ export class StreamOps extends SystemOps {
    * Receives everything that comes on a socket, into buffers of a group. Ends when the other side has ended its
    * sending.
    *
-   * With all buffers lent it waits until one is given back.
+   * With all buffers lent it waits until one is given back. Of datagrams an empty one is no value, and no end;
+   * `recvmsgMultishot` gives those, too. (Of a socket among the registered files, with `fixedFile`, the kind is not known,
+   * and it is an end.)
    *
    * @param fd a connected socket
    * @param buffers where to; each value must be released
@@ -223,7 +225,10 @@ export class StreamOps extends SystemOps {
         words[at]! |= ioprio << 16;
         select(words, at, buffers);
       });
-    return this.#buffered(buffers, { start, values: (res, flags) => buffers.take(res, flags) }, o);
+    // Asked once: who hears of the end may have closed the descriptor by the next time.
+    let ended = false;
+    const isEnd = (res: number) => ended ||= res === 0 && !DATAGRAMS.includes(socketType(fd, o));
+    return this.#buffered(buffers, { start, values: (res, flags) => buffers.take(res, flags), isEnd }, o);
   }
 
   /**
@@ -519,7 +524,8 @@ function select(words: Int32Array, at: number, buffers: BufferGroup): void {
   sqeSetBufGroup(words, at, buffers.group);
 }
 
-/** Kinds of sockets whose other side may have gone. */
+/** Kinds of sockets whose messages may be empty, and kinds whose other side may have gone. */
+const DATAGRAMS: readonly number[] = [SOCK.DGRAM, SOCK.RAW, SOCK.RDM];
 const CONNECTED: readonly number[] = [SOCK.STREAM, SOCK.SEQPACKET];
 
 /** The kind of a socket; −1: not known. */

@@ -252,6 +252,27 @@ describe.skipIf(!hasMultishotRecv)("recvMultishot()", () => {
     expect(buffers.available).toBe(8);
   });
 
+  test("an empty datagram does not end it", async () => {
+    await using net = new Net();
+    const { ring } = net;
+    using buffers = new BufferRing({ ring, size: 64, count: 2 });
+    const { fd, address } = await net.udp();
+    const sender = await net.socket(AF.INET, SOCK.DGRAM);
+    await ring.connect(sender, address);
+    const pieces = ring.recvMultishot(fd, buffers);
+    for (const part of ["one", "", "", "", "two"]) {
+      if (part === "") await ring.sendmsg(sender, { buffers: [] });
+      else await ring.send(sender, new TextEncoder().encode(part));
+      await ring.nop();
+    }
+    for (const part of ["one", "two"]) {
+      using piece = (await pieces.next()).value!;
+      expect(text(piece.bytes)).toBe(part);
+    }
+    await pieces.return();
+    expect(buffers.available).toBe(2);
+  });
+
   test("with all buffers lent it waits, and goes on when one comes back", async () => {
     await using ring = new Ring();
     using folder = new TempFolder();
