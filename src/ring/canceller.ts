@@ -22,7 +22,7 @@ const STAGES: Extra = {};
 
 /** Cancels operations of one ring. */
 export class Canceller {
-  /** Cancellations that wait for a chain to be complete: staged now, they would become part of it. */
+  /** Cancellations, and others, that wait for a chain to be complete: staged now, they would become part of it. */
   readonly waiting: (() => void)[] = [];
   /** IOSQE bits that its SQEs must have. */
   flags = 0;

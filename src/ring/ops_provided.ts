@@ -42,11 +42,23 @@ export class ProvidedOps extends StreamOps {
     if (!(pool instanceof BufferPool)) throw new TypeError(`pool must be a BufferPool, not ${shown(pool)}`);
     if (pool.count > MAX_BUFFERS) throw new RangeError(`pool has ${pool.count} buffers; a group takes ${MAX_BUFFERS}`);
     checkInteger(group, "group", 0, 0xffff);
-    // What it throws once the ring is closed, or has failed, is a rejection, too.
-    const provided = new ProvidedBuffers(pool, group, async (id) => await this.#provide(pool, group, id, 1));
+    const provided = new ProvidedBuffers(pool, group, (id) => this.#provideAgain(pool, group, id));
     await this.#provide(pool, group, 0, pool.count, o);
     this.adoptGroup(provided);
     return provided;
+  }
+
+  /** A buffer has come back. What it throws once the ring is closed, or has failed, is a rejection, too. */
+  async #provideAgain(pool: BufferPool, group: number, id: number): Promise<void> {
+    const { engine } = this;
+    if (engine.chainOpen) {
+      // Staged now, it would become part of that chain.
+      await new Promise<void>((resolve) => {
+        engine.canceller.waiting.push(resolve);
+        engine.poke();
+      });
+    }
+    await this.#provide(pool, group, id, 1);
   }
 
   #provide(pool: BufferPool, group: number, first: number, count: number, o?: OpOptions): Promise<number> {

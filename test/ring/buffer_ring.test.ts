@@ -412,6 +412,41 @@ describe("provideBuffers()", () => {
     expect((await failure(ring.readSelect(pipe.readEnd, buffers), UringError)).code).toBe("ENOBUFS");
   });
 
+  test("a buffer that comes back while a chain is built is no part of it", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    using pool = new BufferPool({ size: 8, count: 1 });
+    const buffers = await ring.provideBuffers(pool, 500);
+    pipe.write("x");
+    const buffer = (await ring.readSelect(pipe.readEnd, buffers))!;
+    const failing = ring.link((ring) => {
+      const failing = failure(ring.closeFd(1_000_000), UringError);
+      buffer.release();
+      return failing;
+    });
+    expect((await failing).code).toBe("EBADF");
+    await ring.nop();
+    expect(await ring.removeBuffers(1, buffers)).toBe(1);
+  });
+
+  test("a buffer may come back although a chain that was built meanwhile is given up", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    using pool = new BufferPool({ size: 8, count: 1 });
+    const buffers = await ring.provideBuffers(pool, 500);
+    pipe.write("x");
+    const buffer = (await ring.readSelect(pipe.readEnd, buffers))!;
+    const build = () =>
+      ring.link((ring) => {
+        void ring.nop();
+        buffer.release();
+        throw new Error("no chain");
+      });
+    expect(thrown(build, Error).message).toBe("no chain");
+    await ring.nop();
+    expect(await ring.removeBuffers(1, buffers)).toBe(1);
+  });
+
   test("a buffer may come back after the ring was closed", async () => {
     const ring = new Ring();
     using pipe = new Pipe();
