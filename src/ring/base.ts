@@ -125,6 +125,19 @@ export class RingBase {
   }
 
   /**
+   * Resolves once the chain that is open has gone in, or was dropped: what is staged before becomes part of it.
+   *
+   * @internal
+   */
+  protected chainClosed(): Promise<void> {
+    const { engine } = this;
+    return new Promise((resolve) => {
+      engine.canceller.waiting.push(resolve);
+      engine.poke();
+    });
+  }
+
+  /**
    * Stages one operation, with everything that its options ask for, and gives its promise.
    *
    * `encode` writes the SQE; it has been given only what was checked, and must not throw.

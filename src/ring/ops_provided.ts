@@ -50,14 +50,7 @@ export class ProvidedOps extends StreamOps {
 
   /** A buffer has come back. What it throws once the ring is closed, or has failed, is a rejection, too. */
   async #provideAgain(pool: BufferPool, group: number, id: number): Promise<void> {
-    const { engine } = this;
-    if (engine.chainOpen) {
-      // Staged now, it would become part of that chain.
-      await new Promise<void>((resolve) => {
-        engine.canceller.waiting.push(resolve);
-        engine.poke();
-      });
-    }
+    if (this.engine.chainOpen) await this.chainClosed();
     await this.#provide(pool, group, id, 1);
   }
 

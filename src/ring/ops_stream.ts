@@ -189,6 +189,7 @@ export class StreamOps extends SystemOps {
   }
 
   async #closeSlot(slot: number): Promise<number> {
+    if (this.engine.chainOpen) await this.chainClosed();
     return await this.start({ op: "close", fd: slot }, undefined, (words, at) => {
       prepRw(words, at, IORING_OP.CLOSE, 0, 0, 0, 0);
       words[at + 11] = slot + 1;

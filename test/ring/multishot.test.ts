@@ -1,6 +1,6 @@
 import { createConnection, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
-import { type Multishot, POLL, Ring, RingClosedError, UnsupportedError, UringError } from "../../mod.ts";
+import { FileTable, type Multishot, POLL, Ring, RingClosedError, UnsupportedError, UringError } from "../../mod.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
 import { hasOp, hasTicks } from "../support/kernel.ts";
@@ -273,13 +273,19 @@ describe.skipIf(!hasOp("SOCKET"))("acceptMultishot()", () => {
     await Promise.all(ends);
   });
 
-  test("closes what nobody took although the stream is left while a chain is built", async () => {
+  test.each(
+    [
+      ["descriptors", undefined],
+      ["slots", "alloc"],
+    ] as const,
+  )("closes the %s that nobody took although the stream is left while a chain is built", async (_, slot) => {
     using folder = new TempFolder();
     await using ring = new Ring();
+    using _files = new FileTable(ring, { size: 2 });
     await using listener = await Listener.unix(`${folder.path}/socket`);
     const [socket] = await clients(`${folder.path}/socket`, 1);
     const end = new Promise<void>((resolve) => socket!.resume().once("close", () => resolve()));
-    const connections = ring.acceptMultishot(listener.fd);
+    const connections = ring.acceptMultishot(listener.fd, slot && { slot });
     await ring.nop();
     expect(connections.waiting).toBe(1);
     const failing = ring.link((ring) => {
