@@ -50,6 +50,8 @@ export function libcInBun(): Libc {
   return {
     memfdCreate: symbols["memfd_create"] as Libc["memfdCreate"],
     write: (fd, bytes) => Number(symbols["write"]!(fd, bytes, bytes.length)),
+    pread: (fd, into, offset) => Number(symbols["pread"]!(fd, into, into.length, offset)),
+    close: symbols["close"] as Libc["close"],
     readlink: (path, target) => Number(symbols["readlink"]!(path, target, target.length)),
   };
 }
@@ -60,6 +62,10 @@ function openLibc(): Symbols {
     memfd_create: { args: ["ptr", "u32"], returns: "i32" },
     // ssize_t write(int fd, const void *buf, size_t count)
     write: { args: ["i32", "ptr", "usize"], returns: "i64" },
+    // ssize_t pread(int fd, void *buf, size_t count, off_t offset)
+    pread: { args: ["i32", "ptr", "usize", "i64"], returns: "i64" },
+    // int close(int fd)
+    close: { args: ["i32"], returns: "i32" },
     // ssize_t readlink(const char *path, char *buf, size_t size)
     readlink: { args: ["ptr", "ptr", "usize"], returns: "i64" },
   };

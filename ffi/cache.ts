@@ -9,6 +9,7 @@
  * @module
  */
 
+import { descriptorPath } from "./descriptor.ts";
 import { environment, nodeProcess } from "./host.ts";
 
 type Fs = typeof import("node:fs");
@@ -17,7 +18,7 @@ type Fs = typeof import("node:fs");
 export interface CachedCore {
   /** The file's path. */
   readonly path: string;
-  /** The path to load it from: that of an open descriptor, which stays open. */
+  /** The path to load it from: that of an open descriptor. */
   readonly descriptorPath: string;
 }
 
@@ -40,7 +41,7 @@ export function cachedCore(expected: Expected, bytes: () => Uint8Array): CachedC
     fd = openVerified(fs, path, expected);
     if (fd === undefined) throw new Error(`${path} changed while it was written`);
   }
-  return { path, descriptorPath: `/proc/self/fd/${fd}` };
+  return { path, descriptorPath: descriptorPath(fd, expected.sha256) };
 }
 
 function cacheFolder(): string {
@@ -64,10 +65,7 @@ function write(fs: Fs, temporary: string, bytes: Uint8Array, path: string): void
   }
 }
 
-/**
- * The descriptor that another thread has opened. One stays open for as long as the process: the loader knows a library
- * by the name it was loaded under, so that name must not come to mean another file.
- */
+/** The descriptor that another thread has opened. Node closes it as that thread ends; what is loaded stays. */
 function openedBefore(fs: Fs, path: string, expected: Expected): number | undefined {
   return fs.readdirSync("/proc/self/fd").map(Number).find((fd) => {
     try {

@@ -53,6 +53,10 @@ const LIBC_SYMBOLS = {
   memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
   // ssize_t write(int fd, const void *buf, size_t count)
   write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  // ssize_t pread(int fd, void *buf, size_t count, off_t offset)
+  pread: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
+  // int close(int fd)
+  close: { parameters: ["i32"], result: "i32" },
   // ssize_t readlink(const char *path, char *buf, size_t size)
   readlink: { parameters: ["buffer", "buffer", "usize"], result: "isize" },
 } as const satisfies Deno.ForeignLibraryInterface;
@@ -63,6 +67,8 @@ export function libcInDeno(): Libc {
   return {
     memfdCreate: symbols.memfd_create,
     write: (fd, bytes) => Number(symbols.write(fd, bytes, BigInt(bytes.length))),
+    pread: (fd, into, offset) => Number(symbols.pread(fd, into, BigInt(into.length), BigInt(offset))),
+    close: symbols.close,
     readlink: (path, target) => Number(symbols.readlink(path, target, BigInt(target.length))),
   };
 }

@@ -40,23 +40,15 @@ export class LoadError extends Error {
 }
 
 let loaded: Native | undefined;
-let failure: unknown;
 
 /**
- * The core, opened at the first call and kept.
+ * The core, opened at the first call that can, and kept.
  *
  * @throws {LoadError} where there is none for this system, or it may not be loaded
  */
 export function load(): Native {
   if (loaded !== undefined) return loaded;
-  if (failure !== undefined) throw failure;
-  try {
-    loaded = openFirst(coreForThisMachine());
-  } catch (error) {
-    failure = error;
-    throw error;
-  }
-  return loaded;
+  return loaded = openFirst(coreForThisMachine());
 }
 
 /** A core that was compiled into this package. */
@@ -110,7 +102,9 @@ function openFirst(core: Core): Native {
   }
   throw new LoadError(
     `the core could not be loaded: ${reasons.join("; ")}`,
-    `set URING_CORE to the path of ${core.name}, on a file system that allows execution`,
+    reasons.some((reason) => /EMFILE|ENFILE|too many open files/i.test(reason))
+      ? "close files, or raise `ulimit -n`, and try again"
+      : `set URING_CORE to the path of ${core.name}, on a file system that allows execution`,
   );
 }
 
@@ -166,7 +160,7 @@ function checkSize(path: string | undefined, core: Core): Candidate | undefined 
 function inMemory(core: Core): Candidate | undefined {
   if (runtime === "node" || !granted({ name: "ffi" })) return undefined; // no FFI to make one with
   const libc = runtime === "deno" ? libcInDeno() : libcInBun();
-  const path = memoryFile(libc, core.sha256, () => embeddedCore(core.arch));
+  const path = memoryFile(libc, core, () => embeddedCore(core.arch));
   return { source: { how: "memfd", path }, path };
 }
 

@@ -185,4 +185,21 @@ describe("too many open files", () => {
       });
     },
   );
+
+  test("as the library is loaded: it says so, and loads when there are some", () => {
+    const script = `${EXHAUST}
+      const { Ring } = await import(${JSON.stringify(MOD)});
+      const giveBack = exhaust();
+      const { ok, fix } = Ring.supported();
+      giveBack();
+      const later = Ring.supported();
+      const nop = await Ring.default().nop();
+      console.log(JSON.stringify({ ok, fix, later: later.ok, nop }));`;
+    expect(JSON.parse(runScript(script, "ulimit -n 100"))).toEqual({
+      ok: false,
+      fix: expect.stringContaining("ulimit -n"),
+      later: true,
+      nop: 0,
+    });
+  });
 });
