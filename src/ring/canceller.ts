@@ -29,6 +29,8 @@ export class Canceller {
   readonly #engine: Engine;
   /** Operations that are cancelled until they end. */
   readonly #insisting: Set<bigint> = new Set();
+  /** Operations that `cancel()` has asked for, until it is answered. */
+  readonly asked: Set<bigint> = new Set();
   /** Targets of SQEs that may wait behind IO_DRAIN; 0: all. */
   readonly #behind: Set<bigint> = new Set();
   /** By slot: the generation whose operation was the last there to end cancelled. */
@@ -57,6 +59,11 @@ export class Canceller {
     const left = targets.filter((userData) => this.isPending(userData));
     if (left.length === 0) return;
     setTimeout(() => left.forEach((userData) => this.insist(userData)), FIRST_CANCEL_MS).unref();
+  }
+
+  /** Whether an operation is being cancelled. */
+  wants(userData: bigint): boolean {
+    return this.#insisting.has(userData) || this.asked.has(userData);
   }
 
   /** Whether an operation has not ended. */

@@ -167,12 +167,22 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
 
   #takeLast(res: number, flags: number): number {
     const isData = res >= 0 ? !this.#isEnd(res) : this.#shots.isValue?.(res) ?? false;
-    if (isData) this.#take(res, flags);
+    if (isData) {
+      this.#take(res, flags);
+      // Begun anew it would escape: what is to be cancelled has ended before the kernel looked for it.
+      return !this.#isEnd(res) && this.#isWanted() ? ECANCELED : res;
+    }
     // A buffer may have been chosen for the end of the data, too.
-    else if ((flags & IORING_CQE_F.BUFFER) !== 0) {
+    if ((flags & IORING_CQE_F.BUFFER) !== 0) {
       for (const value of this.#shots.values(0, flags)) this.#shots.discard?.(value);
     }
     return res;
+  }
+
+  /** Whether its operation is being cancelled. */
+  #isWanted(): boolean {
+    const slot = this.#engine.slotOf(this.#operation);
+    return slot >= 0 && this.#engine.canceller.wants(this.#engine.userData(slot));
   }
 
   #isEnd(res: number): boolean {

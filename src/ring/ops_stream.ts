@@ -128,6 +128,15 @@ const RECVMSG_OUT_SIZE = 16;
 const ETIME = -62;
 const EINVAL = -22;
 
+/** The kernel's clocks count nanoseconds. */
+const LEAST_TICK_MS = 1e-6;
+/**
+ * A timer that is due whenever the kernel looks for it can't be cancelled: one of less than this ends by itself after so
+ * many ticks, and is begun anew.
+ */
+const SHORT_TICK_MS = 1;
+const SHORT_TICKS = 100;
+
 /** Operations that complete again and again, and those that choose their buffer from a group. */
 export class StreamOps extends SystemOps {
   readonly #groups: BufferGroups = new BufferGroups(this.engine);
@@ -351,15 +360,18 @@ export class StreamOps extends SystemOps {
   }
 
   /**
-   * Ticks: a timer that goes on (6.4).
+   * Ticks: a timer that goes on (6.4). Where ticks are shorter than the ring's turns, each turn brings one.
    *
-   * @param ms milliseconds between ticks, more than 0
+   * @param ms milliseconds between ticks, at least 0.000001: a nanosecond
    * @returns the number of each tick, from 1
+   * @throws {RangeError} for less than a nanosecond
    * @throws {UnsupportedError} (at iteration) before Linux 6.4
    */
   timeoutMultishot(ms: number, o?: TicksOptions): Multishot<number> {
     checkMilliseconds(ms, "ms");
-    if (ms === 0) throw new RangeError("ms must be more than 0: it would tick without end");
+    if (ms < LEAST_TICK_MS) {
+      throw new RangeError(`ms must be at least 0.000001, a nanosecond, not ${ms}: with less it would never wait`);
+    }
     const count = o?.count ?? 0;
     checkU32(count, "count");
     const flags = IORING_TIMEOUT.MULTISHOT | clockFlag(o?.clock);
@@ -370,11 +382,13 @@ export class StreamOps extends SystemOps {
       const failed = (errno: number) =>
         errno === EINVAL ? new UnsupportedError("a timer that goes on", "Linux 6.4", kernelRelease()) : undefined;
       return this.start({ op: "timeout", scratch, extra: { ...extra, failed } }, o, (words, at) => {
-        prepTimeout(words, at, scratch.address, count === 0 ? 0 : count - ticks, flags);
+        const left = count === 0 ? Infinity : count - ticks;
+        const repeats = ms < SHORT_TICK_MS ? Math.min(left, SHORT_TICKS) : left;
+        prepTimeout(words, at, scratch.address, repeats === Infinity ? 0 : repeats, flags);
       });
     };
     const isValue = (errno: number) => errno === ETIME;
-    // The kernel ends it early where it finds no place in the completion queue.
+    // It ends early as a short one, and where the kernel finds no place in the completion queue.
     const isEnd = () => count !== 0 && ticks >= count;
     return new Multishot(this.engine, { start, values: () => [++ticks], isValue, isEnd }, o);
   }

@@ -236,9 +236,15 @@ export class TimeOps extends FileOps {
   }
 
   #cancelOne(userData: bigint): Promise<number> {
-    const { canceller } = this.engine;
+    const { canceller, chainOpen } = this.engine;
     const asked = this.#ask((words, at) => prepCancel(words, at, userData, 0));
-    return this.#answered(asked.then(() => canceller.found(userData), (error: UringError) => {
+    // In a chain its time has not come.
+    if (!chainOpen) canceller.asked.add(userData);
+    return this.#answered(asked.then(() => {
+      canceller.asked.delete(userData);
+      return canceller.found(userData);
+    }, (error: UringError) => {
+      canceller.asked.delete(userData);
       const { errno } = error;
       // It stopped a worker thread, and then looked once more, when that was done: not found (ENOENT), but cancelled.
       if (errno === ENOENT && canceller.wasCancelled(userData)) return canceller.found(userData);

@@ -1,11 +1,21 @@
 import { createConnection, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
-import { FileTable, type Multishot, POLL, Ring, RingClosedError, UnsupportedError, UringError } from "../../mod.ts";
+import {
+  FileTable,
+  type Multishot,
+  type MultishotOptions,
+  POLL,
+  Ring,
+  RingClosedError,
+  UnsupportedError,
+  UringError,
+} from "../../mod.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
 import { hasOp, hasTicks } from "../support/kernel.ts";
 import { closeFd, Listener } from "../support/listener.ts";
 import { Pipe } from "../support/pipe.ts";
+import { TIME_SCALE } from "../support/time_scale.ts";
 
 async function take<T>(stream: Multishot<T>, count: number): Promise<T[]> {
   const values: T[] = [];
@@ -350,6 +360,84 @@ describe("timeoutMultishot()", () => {
     await using ring = new Ring();
     for await (const tick of ring.timeoutMultishot(0.5)) if (tick === 10) break;
     expect(ring.stats.inFlight).toBe(0);
-    expect(thrown(() => ring.timeoutMultishot(0), RangeError).message).toContain("ms");
+  });
+
+  test("refuses less than the kernel's nanosecond", async () => {
+    await using ring = new Ring();
+    for (const ms of [0, 1e-7, 9e-7]) {
+      expect(thrown(() => ring.timeoutMultishot(ms), RangeError).message).toMatch(/^ms must be at least 0.000001/);
+    }
+    expect(ring.stats.inFlight).toBe(0);
+  });
+
+  // Whenever the kernel looks for such a timer, its time has come: then it is not found.
+  describe.skipIf(!hasTicks).each([1e-6, 0.001, 0.01])("that is always due (%d ms)", (ms) => {
+    const LIMIT_MS = 1000 * TIME_SCALE;
+
+    async function ticking(ring: Ring, options: MultishotOptions<number> = {}): Promise<Multishot<number>> {
+      let ticked!: () => void;
+      const first = new Promise<void>((resolve) => ticked = resolve);
+      const ticks = ring.timeoutMultishot(ms, { ...options, each: ticked });
+      ticks.ended.catch(() => {});
+      await first;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      return ticks;
+    }
+
+    test.each([
+      ["return()", async (ring, ticks) => {
+        await ticks.return();
+        await ring.close();
+      }],
+      ["close()", (ring) => ring.close()],
+      ["a close that blocks", (ring) => Promise.resolve(ring[Symbol.dispose]())],
+    ] as [name: string, end: (ring: Ring, ticks: Multishot<number>) => Promise<void>][])(
+      "ends by %s",
+      async (_, end) => {
+        const ring = new Ring();
+        const ticks = await ticking(ring);
+        const start = performance.now();
+        await end(ring, ticks);
+        expect(performance.now() - start).toBeLessThan(LIMIT_MS);
+        expect(ring.stats.inFlight).toBe(0);
+      },
+    );
+
+    test("ends by its signal, with the signal's reason", async () => {
+      await using ring = new Ring();
+      const controller = new AbortController();
+      const ticks = await ticking(ring, { signal: controller.signal });
+      controller.abort("enough");
+      await expect(ticks.ended).rejects.toBe("enough");
+    });
+
+    test("ends by cancel(), which finds it, of itself and of all", async () => {
+      await using ring = new Ring();
+      for (let round = 0; round < 10; round++) {
+        const ticks = await ticking(ring);
+        expect(await ring.cancel(round % 2 === 0 ? ticks : "all")).toBe(1);
+        await expect(ticks.ended).rejects.toMatchObject({ code: "ECANCELED" });
+      }
+    });
+
+    test("ticks as often as was asked for", async () => {
+      await using ring = new Ring();
+      for (const count of [1, 99, 100, 101, 250]) {
+        const ticks: number[] = [];
+        const stream = ring.timeoutMultishot(ms, { count });
+        for await (const tick of stream) ticks.push(tick);
+        expect(ticks).toEqual(Array.from({ length: count }, (_, i) => i + 1));
+        expect(stream.arms).toBeLessThanOrEqual(3);
+      }
+    });
+  });
+
+  test.skipIf(!hasTicks)("of less than a millisecond ticks not before its time", async () => {
+    await using ring = new Ring();
+    const start = performance.now();
+    let ticks = 0;
+    for await (const _ of ring.timeoutMultishot(0.5, { count: 150 })) ticks++;
+    expect(ticks).toBe(150);
+    expect(performance.now() - start).toBeGreaterThan(74.9);
   });
 });
