@@ -191,8 +191,9 @@ export class RingBase {
     let timer: ReturnType<typeof setTimeout> | undefined;
     // No kernel up to 6.18 starts a LINK_TIMEOUT for each thing that waits in a worker thread, and some (6.1) not for
     // what gets there within a chain: this one ends it, too.
-    if (timeout !== undefined && timeout < MAX_TIMER_MS) {
-      timer = startTimer(timeout + (operation.worker ? 1 : GRACE_MS), engine.awaited(), (next) => timer = next, () => {
+    const timerMs = timeout === undefined ? Infinity : timeout + (operation.worker ? 1 : GRACE_MS);
+    if (timerMs <= MAX_TIMER_MS) {
+      timer = startTimer(timerMs, engine.awaited(), (next) => timer = next, () => {
         late = true;
         cancel();
       });

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { Ring, UringError } from "../../mod.ts";
+import { IOSQE, Ring, UringError } from "../../mod.ts";
 import { failure, watch } from "../support/failure.ts";
 import { Pipe } from "../support/pipe.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
@@ -207,4 +207,21 @@ describe("timeoutUpdate()", () => {
     expect(await ring.timeoutUpdate(timeout, NEVER)).toBe(0);
     expect(ring.stats.inFlight).toBe(0);
   });
+});
+
+describe("the time limit of an operation", () => {
+  // Beyond 2^31 − 1 ms a runtime's own timer ends after 1 ms.
+  test.each([0x7fffffff - 11, 0x7fffffff - 10, 0x7fffffff - 9.5, 0x7fffffff - 1, 0x7fffffff, 2 ** 32, 2 ** 53 - 1])(
+    "may be as long as it likes (%d ms)",
+    async (timeout) => {
+      await using ring = new Ring();
+      using pipe = new Pipe();
+      const reads = [0, IOSQE.ASYNC].map((flags) =>
+        watch(ring.read(pipe.readEnd, new Uint8Array(4), undefined, { timeout, flags }))
+      );
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      expect(reads.map(({ state }) => state)).toEqual(["pending", "pending"]);
+      expect(await ring.cancel("all")).toBe(2);
+    },
+  );
 });
