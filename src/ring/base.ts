@@ -5,7 +5,7 @@
  */
 
 import { type IORING_OP, IOSQE } from "../abi/constants.ts";
-import { prepLinkTimeout } from "../abi/encode.ts";
+import { prepCancel, prepLinkTimeout } from "../abi/encode.ts";
 import type { Bytes, Home } from "../memory/address.ts";
 import { giveScratch, type Scratch, takeScratch } from "../memory/scratch.ts";
 import { checkInteger, checkMilliseconds, type FileSlot, shown } from "./arguments.ts";
@@ -22,8 +22,8 @@ export interface OpOptions {
   /** Cancels the operation after this many milliseconds; its promise then rejects with code `"ETIME"`. */
   readonly timeout?: number;
   /**
-   * IOSQE flags. IO_LINK ties the next operation that is queued to this one; `link()` does it for several. IO_DRAIN waits
-   * for all that came before (6.0).
+   * IOSQE flags. IO_LINK ties the next operation that is queued to this one, which counts as failed where its signal is
+   * aborted already; `link()` does it for several. IO_DRAIN waits for all that came before (6.0).
    */
   readonly flags?: number;
   /** The descriptor is a slot of the ring's registered files. */
@@ -45,6 +45,9 @@ const NO_OPTIONS: OpOptions = {};
 
 /** The flags that a promise can live with. */
 const ALLOWED_FLAGS = IOSQE.FIXED_FILE | IOSQE.IO_DRAIN | IOSQE.IO_LINK | IOSQE.IO_HARDLINK | IOSQE.ASYNC;
+
+/** The flags that tie what follows to an operation. */
+const LINKS = IOSQE.IO_LINK | IOSQE.IO_HARDLINK;
 
 const ECANCELED = -125;
 const EINTR = -4;
@@ -162,6 +165,7 @@ export class RingBase {
       if (signal?.aborted) {
         // What follows in a chain must not run without it.
         if (engine.building) throw signal.reason;
+        if (engine.chainOpen || (flags & LINKS) !== 0) this.#stageFailure(op, flags);
         giveBack(scratch, extra);
         return Promise.reject(signal.reason);
       }
@@ -178,6 +182,17 @@ export class RingBase {
     }
     const worker = operation.worker || (flags & IOSQE.ASYNC) !== 0;
     return this.#startLimited<T>(at, flags, { op, fd, home, scratch, extra, worker }, options!);
+  }
+
+  /** Takes the place of an operation that must not begin: the kernel ends a chain there as where one is cancelled. */
+  #stageFailure(op: string, flags: number): void {
+    const { engine } = this;
+    const at = engine.room(1, op);
+    // Cancels what there is not: ENOENT.
+    prepCancel(engine.core.sqes, at, 0, 0);
+    const slot = engine.slot("async_cancel", NO_FD, null, null, null);
+    engine.settleWith(slot, ignore, ignore);
+    engine.stage(at, slot, flags & (LINKS | IOSQE.IO_DRAIN) | engine.canceller.flags, 0);
   }
 
   /** An operation that a signal or a time limit can end. */
@@ -210,7 +225,7 @@ export class RingBase {
     const linked = timeout !== undefined && !engine.building ? IOSQE.IO_LINK : 0;
     engine.stage(at, slot, flags | linked, personality);
     signal?.addEventListener("abort", cancel);
-    if (timeout !== undefined) limit = this.#stageLimit(timeout, flags & (IOSQE.IO_LINK | IOSQE.IO_HARDLINK));
+    if (timeout !== undefined) limit = this.#stageLimit(timeout, flags & LINKS);
 
     const promise = new Promise<T>((resolve, reject) => {
       engine.settleWith(slot, resolve as (value: unknown) => void, async (error) => {
@@ -270,6 +285,8 @@ function startTimer(
   timer.unref();
   return timer;
 }
+
+function ignore(): void {}
 
 function giveBack(scratch: Scratch | null, extra: Extra | null): void {
   if (scratch !== null) giveScratch(scratch);

@@ -1,6 +1,6 @@
 import process from "node:process";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { AT, IORING_FSYNC, IOSQE, O, POLL, Ring, UnsupportedError, UringError } from "../../mod.ts";
+import { AT, IORING_FSYNC, IOSQE, O, type OpOptions, POLL, Ring, UnsupportedError, UringError } from "../../mod.ts";
 import { failure, thrown, watch } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
 import { chainsEndAtBadFiles, chainsGoOnAfterTimeouts } from "../support/kernel.ts";
@@ -483,5 +483,62 @@ describe("a time limit in a chain", () => {
     expect(first).toBe(0);
     expect(last.code).toBe("ETIME");
     expect(performance.now() - started).toBeGreaterThanOrEqual(64);
+  });
+});
+
+describe("an operation whose signal is aborted already, in a chain by IO_LINK in its flags,", () => {
+  const aborted = () => ({ signal: AbortSignal.abort({ code: "enough" }) });
+  const linked = { flags: IOSQE.IO_LINK };
+
+  test("ends the chain in its place, first or in between", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const write = (options: OpOptions) => ring.write(pipe.writeEnd, text("four"), undefined, options);
+    expect(await outcomes([write(linked), write({ ...linked, ...aborted() }), write(linked), write({})]))
+      .toEqual([4, "enough", "ECANCELED", "ECANCELED"]);
+    expect(await outcomes([write({ ...linked, ...aborted() }), write({})])).toEqual(["enough", "ECANCELED"]);
+    expect(pipe.read()).toBe("four");
+    expect(ring.stats.inFlight).toBe(0);
+  });
+
+  test("ends it as its last, and what is queued next is no part of it", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const read = ring.read(pipe.readEnd, new Uint8Array(4), undefined, linked);
+    const last = outcomes([ring.nop(aborted())]);
+    expect(await ring.nop()).toBe(0);
+    pipe.write("four");
+    expect(await read).toBe(4);
+    expect(await last).toEqual(["enough"]);
+  });
+
+  test("lets the rest of a hard chain run, as any that fails", async () => {
+    await using ring = new Ring();
+    const hard = { flags: IOSQE.IO_HARDLINK };
+    expect(await outcomes([ring.nop(hard), ring.nop({ ...hard, ...aborted() }), ring.nop()])).toEqual([0, "enough", 0]);
+  });
+
+  test("takes one place in the queue, with a time limit, too", async () => {
+    await using ring = new Ring({ entries: 4 });
+    const chain = [
+      ring.nop(linked),
+      ring.nop(linked),
+      ring.nop({ ...linked, ...aborted(), timeout: NEVER }),
+      ring.nop(),
+    ];
+    expect(await outcomes(chain)).toEqual([0, 0, "enough", "ECANCELED"]);
+  });
+
+  test("is refused where the chain does not fit the queue", async () => {
+    await using ring = new Ring({ entries: 2 });
+    const chain = [ring.nop(linked), ring.nop(linked)];
+    expect(thrown(() => ring.nop(aborted()), RangeError).message).toMatch(/chain of 3 .* queue of 2/);
+    expect(await outcomes(chain)).toEqual([0, 0]);
+  });
+
+  test("is nothing to the kernel outside a chain", async () => {
+    await using ring = new Ring();
+    expect(await outcomes([ring.nop(aborted())])).toEqual(["enough"]);
+    expect(ring.stats).toMatchObject({ submitted: 0, inFlight: 0 });
   });
 });
