@@ -132,12 +132,9 @@ export class RingBase {
    *
    * @internal
    */
-  protected chainClosed(): Promise<void> {
+  protected async chainClosed(): Promise<void> {
     const { engine } = this;
-    return new Promise((resolve) => {
-      engine.canceller.waiting.push(resolve);
-      engine.poke();
-    });
+    while (engine.chainOpen) await new Promise<void>((resolve) => engine.canceller.afterChain(resolve));
   }
 
   /**

@@ -22,7 +22,7 @@ const STAGES: Extra = {};
 
 /** Cancels operations of one ring. */
 export class Canceller {
-  /** Cancellations, and others, that wait for a chain to be complete: staged now, they would become part of it. */
+  /** What waits for a chain to be complete, as cancellations do: staged now, it would become part of that. */
   readonly waiting: (() => void)[] = [];
   /** IOSQE bits that its SQEs must have. */
   flags = 0;
@@ -152,6 +152,13 @@ export class Canceller {
     // thread itself does, once nothing with IO_DRAIN is before it.
     if (none || (engine.core.setupFlags & IORING_SETUP.SQPOLL) !== 0) this.#stageBehind(userData, flags);
     engine.poke();
+  }
+
+  /** Stages something that must not become part of a chain: once that is complete, where one is open. */
+  afterChain(stage: () => void): void {
+    if (!this.#engine.chainOpen) return stage();
+    this.waiting.push(stage);
+    this.#engine.poke();
   }
 
   /** The chain is complete. */

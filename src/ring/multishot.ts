@@ -4,7 +4,7 @@
  * @module
  */
 
-import { IORING_CQE_F } from "../abi/constants.ts";
+import { IORING_CQE_F, IOSQE } from "../abi/constants.ts";
 import { shown } from "./arguments.ts";
 import type { OpOptions } from "./base.ts";
 import type { Engine } from "./engine.ts";
@@ -97,7 +97,9 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     if ((options as OpOptions | undefined)?.timeout !== undefined) {
       throw new TypeError("timeout limits one completion, and this has many: use a signal");
     }
-    if (engine.building) throw new TypeError("a multishot operation can't be part of a chain: it has no single end");
+    if (engine.building || ((options?.flags ?? 0) & (IOSQE.IO_LINK | IOSQE.IO_HARDLINK)) !== 0) {
+      throw new TypeError("a multishot operation can't be part of a chain: it has no single end");
+    }
     this.#engine = engine;
     this.#shots = shots;
     this.#each = each;
@@ -254,11 +256,21 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     this.#endPause();
     try {
       if (this.#engine.closed) throw new AbortError("the stream was ended: its ring was closed");
-      this.#arm();
+      if (this.#signal?.aborted) throw this.#signal.reason;
+      if (this.#engine.chainOpen) this.#armLater();
+      else this.#arm();
     } catch (error) {
       this.#fail(error);
       this.#end();
     }
+  }
+
+  /** Staged now, it would become part of a chain that somebody is building. */
+  #armLater(): void {
+    this.#pause();
+    this.#engine.canceller.afterChain(() => {
+      if (this.#state === "paused") this.#again();
+    });
   }
 
   /** A consumer's, or a decoder's, own failure. */

@@ -3,6 +3,7 @@ import { createConnection, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import {
   AF,
+  AT,
   type BorrowedBuffer,
   BufferPool,
   BufferRing,

@@ -2,6 +2,8 @@ import { createConnection, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import {
   FileTable,
+  AT,
+  IOSQE,
   type Multishot,
   type MultishotOptions,
   POLL,
@@ -119,6 +121,52 @@ describe("pollMultishot()", () => {
     expect((await next).code).toBe("ECANCELED");
     expect(await polls.next()).toEqual({ value: undefined, done: true });
     expect(await ring.cancel(polls)).toBe(0);
+  });
+
+  test("can't be part of a chain", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    for (const flags of [IOSQE.IO_LINK, IOSQE.IO_HARDLINK]) {
+      expect(thrown(() => ring.pollMultishot(pipe.readEnd, POLL.IN, { flags }), TypeError).message).toMatch(/chain/);
+    }
+    expect(thrown(() => ring.link((ring) => ring.pollMultishot(pipe.readEnd, POLL.IN)), TypeError).message)
+      .toMatch(/chain/);
+    expect(ring.stats.inFlight).toBe(0);
+  });
+
+  test.each(["goes on", "is aborted"])("is no part of a chain within which it %s after a pause", async (what) => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const controller = new AbortController();
+    for (const byFlags of [false, true]) {
+      const polls = ring.pollMultishot(pipe.readEnd, POLL.IN, { highWater: 1, signal: controller.signal });
+      pipe.write("x");
+      while (polls.waiting === 0 || ring.stats.inFlight > 0) await ring.nop();
+      await ring.nop();
+      const within = () => {
+        if (what === "is aborted") return controller.abort("enough");
+        while (polls.waiting > 0) void polls.next();
+      };
+      const failing = (flags: number) =>
+        failure(ring.openat(AT.FDCWD, "/nowhere", 0, 0, { flags }), UringError).then(({ code }) => code);
+      const chain = byFlags
+        ? [failing(IOSQE.IO_LINK), within(), failure(ring.nop(), UringError)]
+        : ring.link((ring) => {
+          const first = failing(0);
+          within();
+          return [first, failure(ring.nop(), UringError)];
+        });
+      expect(await Promise.all(chain)).toMatchObject(["ENOENT", ...byFlags ? [undefined] : [], { code: "ECANCELED" }]);
+      if (what === "goes on") {
+        expect(await polls.next()).toMatchObject({ done: false });
+        await polls.return();
+        pipe.read();
+        continue;
+      }
+      while (polls.waiting > 0) await polls.next();
+      expect(await polls.next().catch((error) => error)).toBe("enough");
+      return;
+    }
   });
 
   test("a callback may ask for so much that the queue overflows: no completion is lost or mistaken", async () => {
