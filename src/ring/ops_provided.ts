@@ -24,6 +24,7 @@ export class ProvidedOps extends StreamOps {
    * @param pool whole buffers: what a completion fills has up to `pool.stride` bytes
    * @param group the group's number, 0 to 65535
    * @returns the group
+   * @throws {TypeError} {RangeError} for a pool and a group that can't be
    * @throws {UringError} (rejects) EEXIST when a BufferRing has that number
    *
    * @example
@@ -38,14 +39,17 @@ export class ProvidedOps extends StreamOps {
    * console.assert(buffer.bytes.length === 5);
    * ```
    */
-  async provideBuffers(pool: BufferPool, group: number, o?: OpOptions): Promise<ProvidedBuffers> {
+  provideBuffers(pool: BufferPool, group: number, o?: OpOptions): Promise<ProvidedBuffers> {
     if (!(pool instanceof BufferPool)) throw new TypeError(`pool must be a BufferPool, not ${shown(pool)}`);
     if (pool.count > MAX_BUFFERS) throw new RangeError(`pool has ${pool.count} buffers; a group takes ${MAX_BUFFERS}`);
     checkInteger(group, "group", 0, 0xffff);
     const provided = new ProvidedBuffers(pool, group, (id) => this.#provideAgain(pool, group, id));
-    await this.#provide(pool, group, 0, pool.count, o);
-    this.adoptGroup(provided);
-    return provided;
+    const promise = this.#provide(pool, group, 0, pool.count, o).then(() => {
+      this.adoptGroup(provided);
+      return provided;
+    });
+    this.engine.derived(promise);
+    return promise;
   }
 
   /** A buffer has come back. What it throws once the ring is closed, or has failed, is a rejection, too. */

@@ -231,8 +231,10 @@ export class TimeOps extends FileOps {
   }
 
   #cancelEach(targets: readonly bigint[]): Promise<number> {
-    const found = Promise.all(targets.map((userData) => this.#cancelOne(userData)));
-    return found.then((counts) => counts.reduce((sum, count) => sum + count, 0));
+    const counts = Promise.all(targets.map((userData) => this.#cancelOne(userData)));
+    const found = counts.then((counts) => counts.reduce((sum, count) => sum + count, 0));
+    this.engine.derived(found);
+    return found;
   }
 
   #cancelOne(userData: bigint): Promise<number> {

@@ -477,8 +477,8 @@ describe("provideBuffers()", () => {
   test("refuses what can't be", async () => {
     await using ring = new Ring();
     using pool = new BufferPool({ size: 4096, count: 1 });
-    expect((await failure(ring.provideBuffers({} as never, 1), TypeError)).message).toContain("pool");
-    expect((await failure(ring.provideBuffers(pool, 65536), RangeError)).message).toContain("group");
+    expect(thrown(() => ring.provideBuffers({} as never, 1), TypeError).message).toContain("pool");
+    expect(thrown(() => ring.provideBuffers(pool, 65536), RangeError).message).toContain("group");
     expect(thrown(() => ring.removeBuffers(0, 1), RangeError).message).toContain("count");
     expect((await failure(ring.removeBuffers(1, 77), UringError)).code).toBe("ENOENT");
     expect(ring.stats.inFlight).toBe(0);

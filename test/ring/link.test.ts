@@ -1,9 +1,20 @@
 import process from "node:process";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { AT, IORING_FSYNC, IOSQE, O, type OpOptions, POLL, Ring, UnsupportedError, UringError } from "../../mod.ts";
+import {
+  AT,
+  BufferPool,
+  IORING_FSYNC,
+  IOSQE,
+  O,
+  type OpOptions,
+  POLL,
+  Ring,
+  UnsupportedError,
+  UringError,
+} from "../../mod.ts";
 import { failure, thrown, watch } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
-import { chainsEndAtBadFiles, chainsGoOnAfterTimeouts } from "../support/kernel.ts";
+import { chainsEndAtBadFiles, chainsGoOnAfterTimeouts, hasOp } from "../support/kernel.ts";
 import { NEVER, Stage, supportedOperations } from "../support/operations.ts";
 import { Pipe } from "../support/pipe.ts";
 
@@ -278,6 +289,59 @@ describe("a chain that can't be", () => {
       }), Error);
     await ring.nop();
     // afterEach looks for unhandled rejections.
+  });
+
+  test("leaves none of what is made from its promises unhandled, either", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const fd = pipe.readEnd;
+    const pending = [ring.read(fd, new Uint8Array(4)), ring.pollAdd(fd, POLL.IN), ring.timeout(NEVER)].map(watch);
+    const timeout = ring.timeout(NEVER);
+    const poll = ring.pollAdd(fd, POLL.IN);
+    const polls = ring.pollMultishot(fd, POLL.IN);
+    const queue: ((ring: Ring) => unknown)[] = [
+      (ring) => ring.cancel({ op: "READ" }),
+      (ring) => ring.cancel({ op: "READ" }, { all: false }),
+      (ring) => ring.cancel({ fd }),
+      (ring) => ring.cancel({ fd }, { all: false }),
+      (ring) => ring.cancel("all"),
+      (ring) => ring.cancel(timeout),
+      (ring) => ring.cancel(polls),
+      (ring) => ring.pollRemove(poll),
+      (ring) => ring.timeoutRemove(timeout),
+      ...chainsGoOnAfterTimeouts ? [(ring: Ring) => ring.timeout(1)] : [],
+      (ring) => ring.timeoutUpdate(timeout, NEVER),
+      (ring) => ring.pollUpdate(poll, POLL.IN),
+      (ring) => ring.provideBuffers(new BufferPool({ size: 8, count: 1 }), 1),
+      (ring) => ring.pipe(),
+      (ring) => ring.openat(AT.FDCWD, "/nowhere", 0, 0, { timeout: NEVER, signal: new AbortController().signal }),
+      ...hasOp("GETXATTR") ? [(ring: Ring) => ring.getxattr("/", "user.none")] : [],
+    ];
+    for (const start of queue) {
+      thrown(() =>
+        ring.link((ring) => {
+          ring.nop();
+          start(ring);
+          throw new Error("on purpose");
+        }), Error);
+    }
+    await ring.nop();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect(unhandled.splice(0)).toEqual([]);
+    expect(pending.map(({ state }) => state)).toEqual(["pending", "pending", "pending"]);
+    const ended = outcomes([timeout, poll, polls.next()]);
+    await ring.cancel("all");
+    await ended;
+  });
+
+  test("is given up as a whole where buffers can't be provided", async () => {
+    await using ring = new Ring();
+    const pool = new BufferPool({ size: 8, count: 1 });
+    const reason = new Error("enough");
+    const options = { signal: AbortSignal.abort(reason) };
+    expect(thrown(() => ring.link((ring) => [ring.provideBuffers(pool, 1, options), ring.nop()]), Error)).toBe(reason);
+    thrown(() => ring.link((ring) => [ring.provideBuffers(pool, -1), ring.nop()]), RangeError);
+    expect(ring.stats).toMatchObject({ submitted: 0, inFlight: 0 });
   });
 
   test("with a signal that is aborted already is given up as a whole, with the signal's reason", async () => {
