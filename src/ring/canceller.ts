@@ -9,9 +9,13 @@ import { prepCancel, prepTimeout } from "../abi/encode.ts";
 import { takeScratch } from "../memory/scratch.ts";
 import type { Engine } from "./engine.ts";
 import { type Extra, NO_FD, type Settle } from "./pending.ts";
-import type { UringError } from "./errors.ts";
+import { UringError } from "./errors.ts";
 
+const EINTR = -4;
+const EACCES = -13;
 const EINVAL = -22;
+const ETIME = -62;
+const EALREADY = -114;
 
 /** Between the attempts to cancel what the kernel misses, at first and at most, in milliseconds. */
 const FIRST_CANCEL_MS = 1;
@@ -133,7 +137,42 @@ export class Canceller {
     this.#stageCancel(0n, flags, done, failed, again);
   }
 
-  /** Cancels with a call of its own (6.0): an SQE would wait behind one with IO_DRAIN, perhaps for ever. */
+  /**
+   * Cancels as an SQE would, where that would wait behind one with IO_DRAIN, perhaps for ever.
+   *
+   * @param fd with FD in `flags`
+   * @returns what the SQE would give, once a turn has brought what was ended, as it would have; undefined: it has to be an
+   * SQE, in a chain, where there is no such call, and where a restricted ring may not make it
+   */
+  ask(userData: bigint, flags: number, fd?: number): Promise<number> | undefined {
+    const engine = this.#engine;
+    if (!engine.drains || engine.chainOpen || engine.closed || engine.ended || engine.core.disabled) return undefined;
+    const result = this.#call(userData, flags, fd);
+    return result === EINVAL || result === EACCES ? undefined : this.#answer(result);
+  }
+
+  async #answer(result: number): Promise<number> {
+    const engine = this.#engine;
+    const { turns } = engine.core;
+    engine.poke();
+    while (engine.core.turns === turns && !engine.ended) await new Promise((resolve) => setImmediate(resolve));
+    if (result >= 0) return result;
+    // ETIME: it runs in a worker thread, which was told to stop. EINTR: a signal came meanwhile.
+    throw new UringError(result === ETIME || result === EINTR ? EALREADY : result, "async_cancel");
+  }
+
+  /** IORING_REGISTER_SYNC_CANCEL (6.0), which finds what is submitted. */
+  #call(userData: bigint, flags: number, fd = -1): number {
+    this.#engine.flush();
+    // struct io_uring_sync_cancel_reg: addr, fd, flags, timeout (none: it does not wait), opcode.
+    const arg = new DataView(new ArrayBuffer(64));
+    arg.setBigUint64(0, userData, true);
+    arg.setInt32(8, fd, true);
+    arg.setUint32(12, flags, true);
+    return this.#engine.core.register(IORING_REGISTER.SYNC_CANCEL, arg, 1);
+  }
+
+  /** Cancels with a call of its own: an SQE would wait behind one with IO_DRAIN, perhaps for ever. */
   #cancelNow(userData: bigint, flags: number): void {
     // What is still staged can't be found: it goes in first, but for a chain that is still being built.
     const engine = this.#engine;
@@ -141,13 +180,7 @@ export class Canceller {
       this.waiting.push(() => this.#cancelNow(userData, flags));
       return;
     }
-    engine.flush();
-    // struct io_uring_sync_cancel_reg: addr, fd, flags, timeout (none: it does not wait), opcode.
-    const arg = new DataView(new ArrayBuffer(64));
-    arg.setBigUint64(0, userData, true);
-    arg.setInt32(8, -1, true);
-    arg.setUint32(12, flags, true);
-    const none = engine.core.register(IORING_REGISTER.SYNC_CANCEL, arg, 1) === EINVAL;
+    const none = this.#call(userData, flags) === EINVAL;
     // Before 6.0 there is no such call. With a submission thread it does not find what that one's workers run (6.18): the
     // thread itself does, once nothing with IO_DRAIN is before it.
     if (none || (engine.core.setupFlags & IORING_SETUP.SQPOLL) !== 0) this.#stageBehind(userData, flags);

@@ -16,7 +16,7 @@ import {
   prepTimeoutUpdate,
 } from "../abi/encode.ts";
 import { checkFd, checkMilliseconds, checkU32, shown } from "./arguments.ts";
-import { type OpOptions, writeTimespec } from "./base.ts";
+import { checkOptions, type OpOptions, writeTimespec } from "./base.ts";
 import { RingClosedError, UnsupportedError, type UringError } from "./errors.ts";
 import { FileOps } from "./ops_files.ts";
 import { kernelRelease } from "./probe.ts";
@@ -70,12 +70,15 @@ export class TimeOps extends FileOps {
     checkTarget(target, "pollAdd");
     const userData = this.#userDataOf(target);
     if (userData === undefined) return Promise.resolve(0);
+    const removed = this.#removeNow("poll_add", userData, o);
+    if (removed !== undefined) return removed;
     const promise = this.start({ op: "poll_remove" }, o, (words, at) => prepPollRemove(words, at, userData));
     return this.#found(promise);
   }
 
   /**
-   * Changes what a poll waits for; its own promise goes on. Since Linux 5.13.
+   * Changes what a poll waits for; its own promise goes on. Since Linux 5.13. As any operation it comes after one with
+   * IO_DRAIN.
    *
    * @param target the promise that `pollAdd()` gave
    * @param mask POLL bits, in place of those that it had
@@ -116,7 +119,7 @@ export class TimeOps extends FileOps {
     const promise = this.start({ op: "timeout", scratch, extra: { failed: expired } }, o, (words, at) => {
       prepTimeout(words, at, scratch.address, count, flags);
     });
-    return this.#accept(promise, EXPIRED, 0);
+    return this.#accept(promise, [EXPIRED], 0);
   }
 
   /**
@@ -129,12 +132,15 @@ export class TimeOps extends FileOps {
     checkTarget(target, "timeout");
     const userData = this.#userDataOf(target);
     if (userData === undefined) return Promise.resolve(0);
+    const removed = this.#removeNow("timeout", userData, o);
+    if (removed !== undefined) return removed;
     const promise = this.start({ op: "timeout_remove" }, o, (words, at) => prepTimeoutRemove(words, at, userData, 0));
-    return this.#accept(promise.then(() => 1), ENOENT, 0);
+    return this.#found(promise);
   }
 
   /**
-   * Gives a timeout a new time, counted from now. It keeps its clock, and its count no longer ends it.
+   * Gives a timeout a new time, counted from now. It keeps its clock, and its count no longer ends it. As any operation it
+   * comes after one with IO_DRAIN.
    *
    * @param target the promise that `timeout()` gave
    * @param ms milliseconds
@@ -154,12 +160,12 @@ export class TimeOps extends FileOps {
     const promise = this.start({ op: "timeout_update", scratch }, o, (words, at) => {
       prepTimeoutUpdate(words, at, scratch.address, userData, flags);
     });
-    return this.#accept(promise.then(() => 1), ENOENT, 0);
+    return this.#found(promise);
   }
 
   /**
    * Cancels operations in flight. What is cancelled rejects with ECANCELED when the kernel has let go of it; what
-   * completes at the same time resolves as usual.
+   * completes at the same time resolves as usual. It does not wait behind an operation with IO_DRAIN, but within a chain.
    *
    * @param target a promise of this ring's; `{ fd }`; `{ op }`, such as `{ op: "READ" }`; or `"all"`
    * @returns how many operations were found
@@ -187,7 +193,8 @@ export class TimeOps extends FileOps {
     const byDescriptor = () => {
       // Before 5.19 the kernel can't be asked so: it finds what is known here.
       if (!this.engine.closed && !this.probe().op("SOCKET").supported) return Promise.resolve(0);
-      const promise = this.#ask((words, at) => prepCancelFd(words, at, fd, flags));
+      const promise = this.engine.canceller.ask(0n, flags | IORING_ASYNC_CANCEL.FD, fd) ??
+        this.start({ op: "async_cancel" }, undefined, (words, at) => prepCancelFd(words, at, fd, flags));
       return this.#answered(all ? promise : promise.then(() => 1));
     };
     const targets = this.engine.building ? [] : this.#targets(this.engine.slotsOn(fd, fixedFile));
@@ -218,9 +225,7 @@ export class TimeOps extends FileOps {
     if (engine.closed) throw new RingClosedError("cancel");
     const targets = this.#targets(engine.slotsOn());
     const flags = IORING_ASYNC_CANCEL.ANY | IORING_ASYNC_CANCEL.ALL;
-    const found = engine.building
-      ? this.#answered(this.#ask((words, at) => prepCancel(words, at, 0, flags)))
-      : this.#cancelEach(targets);
+    const found = engine.building ? this.#answered(this.#ask(0n, flags)) : this.#cancelEach(targets);
     // What waits in a chain for its start is meant, too, and not found before that.
     found.then(() => engine.canceller.insistOnAll(targets), ignore);
     return found;
@@ -238,10 +243,14 @@ export class TimeOps extends FileOps {
   }
 
   #cancelOne(userData: bigint): Promise<number> {
-    const { canceller, chainOpen } = this.engine;
-    const asked = this.#ask((words, at) => prepCancel(words, at, userData, 0));
-    // In a chain its time has not come.
-    if (!chainOpen) canceller.asked.add(userData);
+    const { chainOpen } = this.engine;
+    return this.#judged(userData, this.#ask(userData, 0), chainOpen);
+  }
+
+  /** How many one operation's cancellation has found; `inChain`: its time has not come. */
+  #judged(userData: bigint, asked: Promise<number>, inChain: boolean): Promise<number> {
+    const { canceller } = this.engine;
+    if (!inChain) canceller.asked.add(userData);
     return this.#answered(asked.then(() => {
       canceller.asked.delete(userData);
       return canceller.found(userData);
@@ -258,18 +267,30 @@ export class TimeOps extends FileOps {
     }));
   }
 
-  #ask(encode: (words: Int32Array, at: number) => void): Promise<number> {
-    return this.start({ op: "async_cancel" }, undefined, encode);
+  #ask(userData: bigint, flags: number): Promise<number> {
+    return this.engine.canceller.ask(userData, flags) ??
+      this.start({ op: "async_cancel" }, undefined, (words, at) => prepCancel(words, at, userData, flags));
+  }
+
+  /** Cancels what is to be removed, where an SQE would wait behind one with IO_DRAIN; undefined: it has to be an SQE. */
+  #removeNow(op: string, userData: bigint, o: OpOptions | undefined): Promise<number> | undefined {
+    const { engine } = this;
+    if (!engine.drains) return undefined;
+    if (o !== undefined && (checkOptions(o) !== 0 || o.signal?.aborted)) return undefined;
+    // It would end any other operation, too.
+    if (!engine.slotsOf(op).some((slot) => engine.userData(slot) === userData)) return undefined;
+    const asked = engine.canceller.ask(userData, 0);
+    return asked === undefined ? undefined : this.#judged(userData, asked, false);
   }
 
   /** The kernel says ENOENT for none, EALREADY for what it has told to stop. */
   #answered(promise: Promise<number>): Promise<number> {
-    return this.#accept(this.#accept(promise, ENOENT, 0), EALREADY, 1);
+    return this.#accept(this.#accept(promise, [ENOENT], 0), [EALREADY], 1);
   }
 
   /** 1, or 0 for what had ended already, or was about to. */
   #found(promise: Promise<number>): Promise<number> {
-    return this.#accept(this.#accept(promise.then(() => 1), ENOENT, 0), EALREADY, 0);
+    return this.#accept(promise.then(() => 1), [ENOENT, EALREADY], 0);
   }
 
   #userDataOf(promise: Promise<unknown>): bigint | undefined {
@@ -277,10 +298,10 @@ export class TimeOps extends FileOps {
     return slot < 0 ? undefined : this.engine.userData(slot);
   }
 
-  /** Takes one error, or errno, for an answer. */
-  #accept(promise: Promise<number>, refusal: Error | number, answer: number): Promise<number> {
+  /** Takes certain errors, or errnos, for an answer. */
+  #accept(promise: Promise<number>, refusals: readonly unknown[], answer: number): Promise<number> {
     const accepted = promise.catch((error: UringError) => {
-      if (error === refusal || error.errno === refusal) return answer;
+      if (refusals.includes(error) || refusals.includes(error.errno)) return answer;
       throw error;
     });
     follows(accepted, promise);
