@@ -132,9 +132,8 @@ export class RingBase {
    *
    * @internal
    */
-  protected async chainClosed(): Promise<void> {
-    const { engine } = this;
-    while (engine.chainOpen) await new Promise<void>((resolve) => engine.canceller.afterChain(resolve));
+  protected chainClosed(): Promise<void> {
+    return new Promise((resolve) => this.engine.canceller.afterChain(resolve));
   }
 
   /**

@@ -3,7 +3,6 @@ import { createConnection, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import {
   AF,
-  AT,
   type BorrowedBuffer,
   BufferPool,
   BufferRing,

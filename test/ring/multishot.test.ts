@@ -1,8 +1,8 @@
 import { createConnection, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import {
-  FileTable,
   AT,
+  FileTable,
   IOSQE,
   type Multishot,
   type MultishotOptions,

@@ -161,9 +161,9 @@ pub const Ring = struct {
     pub fn closeWhole(r: *Ring, limit_ns: u64) bool {
         @branchHint(.cold);
         if (r.gone < 0) {
-            const ctl = r.control orelse return true;
+            const silent = if (r.control) |ctl| ctl[Control.silent] != 0 else false;
             var ends: [2]i32 = undefined;
-            if (ctl[Control.silent] == 0 or sys.pipe(&ends) < 0) {
+            if (!silent or sys.pipe(&ends) < 0) {
                 r.close();
                 return true;
             }
