@@ -17,6 +17,7 @@ import type { RingOptions } from "./options.ts";
 import { openCore } from "./open_core.ts";
 import { addressIn, check64, checkUserData, homeFor, type Memory, type More, type Placed } from "./raw_memory.ts";
 import { RawTable } from "./raw_table.ts";
+import { registerSize } from "./register_size.ts";
 import { SqeView } from "./sqe_view.ts";
 
 const ETIME = -62;
@@ -234,12 +235,13 @@ export class RawBase {
    * @param arg the memory of its argument; null for none
    * @param count its count
    * @returns the kernel's answer, or a negative errno
+   * @throws {RangeError} the call would write beyond `arg`
    */
   register(opcode: number, arg: Bytes | null, count: number): number {
     if (this.#core.closed) throw new RingClosedError("register");
     checkInteger(opcode, "opcode", 0, 0xffffffff);
     checkInteger(count, "count", 0, 0xffffffff);
-    if (arg !== null && arg !== undefined) homeFor(arg, 0, "arg");
+    if (arg !== null && arg !== undefined) homeFor(arg, registerSize(opcode, count), "arg");
     const bytes = arg === null || arg === undefined || ArrayBuffer.isView(arg) ? arg ?? null : new Uint8Array(arg);
     const result = this.#core.register(opcode, bytes, count);
     this.#limit = this.#core.limit; // ENABLE_RINGS

@@ -617,8 +617,25 @@ describe("register()", () => {
     ["an opcode as text", "PROBE", null, 0, TypeError, /opcode must be a number/],
     ["a count of 0.5", 0, null, 0.5, TypeError, /count must be an integer/],
     ["an argument that is no memory", 8, "text", 1, TypeError, /arg must be a typed array/],
-    ["an argument with no bytes", 8, new Uint8Array(0), 1, RangeError, /arg has length 0/],
-    ["an object with a byteLength", 8, { byteLength: 8 }, 1, TypeError, /arg must be a typed array/],
+    ["an argument with no bytes", 0, new Uint8Array(0), 1, RangeError, /arg has length 0/],
+    [
+      "a probe of more ops than find room",
+      8,
+      new Uint8Array(16),
+      256,
+      RangeError,
+      /2064 is more than arg has: 16 bytes/,
+    ],
+    ["it by a ring's registered index, too", 2 ** 31 + 8, new Uint8Array(23), 1, RangeError, /24 is more than arg/],
+    [
+      "room for the old limit of one kind of workers alone",
+      19,
+      new Uint32Array(1),
+      2,
+      RangeError,
+      /8 is more than arg/,
+    ],
+    ["an object with a byteLength", 0, { byteLength: 8 }, 1, TypeError, /arg must be a typed array/],
   ])("refuses %s", (_, opcode, arg, count, type, message) => {
     using ring = new RawRing({ entries: 8 });
     const call = () => ring.register(opcode as number, arg as Uint8Array, count);
