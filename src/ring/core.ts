@@ -321,6 +321,11 @@ export class Core {
     return this.control[CONTROL.STATE]!;
   }
 
+  /** Completions that the last turn has brought although it failed, with `result`: those that were there before. */
+  broughtDespite(result: number): number {
+    return this.control[CONTROL.ERROR] === -result ? this.control[CONTROL.REAPED]! : 0;
+  }
+
   /** SQEs that the last turn brought into the kernel. */
   get lastSubmitted(): number {
     return this.control[CONTROL.SUBMITTED]!;

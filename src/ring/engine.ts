@@ -491,6 +491,8 @@ export class Engine {
       ? core.turn(flags, wait)
       : core.turnTimed(flags, wait, timeoutMs);
     if (reaped < 0) {
+      const brought = core.broughtDespite(reaped);
+      if (brought > 0) this.#setAside(brought);
       this.#fail(reaped);
       return 0;
     }

@@ -395,6 +395,18 @@ describe("the ring's descriptor", () => {
     expect(thrown(() => ring.submitAndWait(0), UringError).message).toMatch(/closed by somebody else/);
   });
 
+  test("closed by somebody else tells of what had ended before", async () => {
+    using pipe = new Pipe();
+    const ring = new Ring({ deferTaskrun: false });
+    const polled = ring.pollAdd(pipe.readEnd, POLL.IN);
+    ring.submitAndWait(0);
+    pipe.write("x"); // the kernel posts the completion as this call returns
+    if (!closeBehind(ring)) return void await Promise.all([ring.close(), polled]);
+    const nop = failure(ring.nop(), UringError);
+    expect(await polled).toBe(POLL.IN);
+    expect((await nop).message).toMatch(/closed by somebody else/);
+  });
+
   test("closed by somebody else is not closed once more, when its number is another file's", async () => {
     using folder = new TempFolder();
     folder.write("file", "");

@@ -3,6 +3,7 @@
 //! hold (it drops the other). So transferring the ArrayBuffer, or losing it, can't free what the kernel still writes.
 
 const std = @import("std");
+const builtin = @import("builtin");
 const sys = @import("sys.zig");
 
 const by_buffer: u32 = 1;
@@ -21,6 +22,8 @@ var regions: [max_regions]Region = @splat(.{});
 
 const page_size = 4096;
 const huge_page_size = 2 * 1024 * 1024;
+/// The kernel's own pages can be larger.
+const largest_page_size = if (builtin.cpu.arch == .aarch64) 65536 else page_size;
 
 pub const Options = struct { huge: bool, guard: bool };
 
@@ -33,7 +36,7 @@ pub fn map(size: usize, options: Options, env: ?*anyopaque) union(enum) { pages:
     if (size == 0 or size % unit != 0) return .{ .errno = sys.EINVAL };
     const id = claim() orelse return .{ .errno = sys.ENOMEM };
     const region = &regions[id];
-    const guard: usize = if (options.guard) unit else 0;
+    const guard: usize = if (options.guard) @max(unit, largest_page_size) else 0;
     const rc = sys.mapPages(size + 2 * guard, if (options.huge) .huge else .small);
     if (sys.failed(rc)) {
         @atomicStore(u32, &region.holders, 0, .release);
@@ -44,7 +47,12 @@ pub fn map(size: usize, options: Options, env: ?*anyopaque) union(enum) { pages:
     region.env = env;
     if (guard != 0) {
         _ = sys.protectNone(region.map, guard);
-        _ = sys.protectNone(region.map + guard + size, guard);
+        const end = region.map + guard + size;
+        if (sys.protectNone(end, guard) < 0 and largest_page_size > page_size) {
+            // Within a page: what is beyond that.
+            const next = std.mem.alignForward(usize, end, largest_page_size);
+            _ = sys.protectNone(next, end + guard - next);
+        }
     }
     @atomicStore(u32, &region.holders, by_buffer | by_owner, .release);
     return .{ .pages = .{ .id = id, .memory = @ptrFromInt(region.map + guard) } };
