@@ -21,8 +21,7 @@ const EALREADY = -114;
 const FIRST_CANCEL_MS = 1;
 const LAST_CANCEL_MS = 100;
 
-/** Of an operation whose settlers may stage others, and so make a turn. */
-const STAGES: Extra = {};
+const STAGES: Extra = { stages: true };
 
 /** Cancels operations of one ring. */
 export class Canceller {

@@ -20,7 +20,7 @@ import { AbortError, RingClosedError, UringError } from "./errors.ts";
 import { keepForGood, keptError, letGo, warnOfKept } from "./kept.ts";
 import type { RingOptions } from "./options.ts";
 import { openCore } from "./open_core.ts";
-import { type Extra, NO_FD, type Settle, TAG } from "./pending.ts";
+import { callsBack, type Extra, NO_FD, type Settle, TAG } from "./pending.ts";
 
 /** Hears a completion that belongs to no operation. It must not throw. */
 export type Listener = (data: number | bigint, res: number, flags: number) => void;
@@ -106,6 +106,8 @@ export class Engine {
   #drains = false;
   /** CQEs of 16 and of 32 bytes, which take two places. */
   readonly #mixedCqes: boolean;
+  /** Pending slots of which more than promises may hear. */
+  #calling = 0;
   /** Completions are being settled; callbacks of streams run meanwhile, which may ask for a turn. */
   #walking = false;
   /** What is being walked through, and as a callback runs, from where to where it is still to be settled. */
@@ -185,6 +187,7 @@ export class Engine {
     this.#homes[slot] = home;
     this.#scratches[slot] = scratch;
     this.#extras[slot] = extra;
+    if (extra !== null && callsBack(extra)) this.#calling++;
     return slot;
   }
 
@@ -469,10 +472,11 @@ export class Engine {
     return reaped;
   }
 
-  /** A turn amid something else. What it brings waits for the next one, as it may call back into the program. */
+  /** A turn amid something else. What it brings waits for the next one, where it may call back into the program. */
   #turnAside(flags: number, wait: number, timeoutMs: number | undefined): void {
     const reaped = this.#enter(flags, wait, timeoutMs, undefined);
     if (reaped === 0) return;
+    if (this.#calling === 0 && this.#backlog.length === 0) return this.#settleAll(reaped);
     this.#setAside(reaped);
     if (!this.#scheduled) this.#schedule();
   }
@@ -732,6 +736,7 @@ export class Engine {
     this.#extras[slot] = null;
     this.#scratches[slot] = null;
     this.#free.push(slot);
+    if (extra !== null && callsBack(extra)) this.#calling--;
     extra?.ended?.();
     try {
       if (lost) reject(new TypeError(lostBuffer(this.#ops[slot]!, res)));

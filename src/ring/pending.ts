@@ -19,6 +19,8 @@ export interface Extra {
   failed?: (errno: number) => unknown;
   /** Called once, at the final completion, before the promise settles. */
   ended?: () => void;
+  /** Its settlers may stage operations, and so make a turn. */
+  stages?: boolean;
   path?: string | undefined;
   dest?: string | undefined;
   /** The fd is a slot of the registered files. */
@@ -29,6 +31,11 @@ export interface Extra {
   homes?: readonly Home[];
   /** Further scratch memory. */
   scratches?: readonly Scratch[];
+}
+
+/** Whether more than promises may hear of an operation's completions, while these are walked through. */
+export function callsBack(extra: Extra): boolean {
+  return extra.more !== undefined || extra.last !== undefined || extra.stages === true;
 }
 
 /** Resolves or rejects a promise. */
