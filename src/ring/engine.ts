@@ -933,10 +933,11 @@ export class Engine {
     this.#closing ??= resolved;
     this.#endPaused();
     const ending = new Ending(this.core.closeTimeout);
-    if (this.#backlog.length > 0) this.#settleAll(0);
     if (this.inFlight > 0) this.canceller.everything();
     while (this.inFlight > 0 && this.#fatal === undefined) {
-      this.#turn(TURN.GET_EVENTS, 1, Math.min(CANCEL_AGAIN_MS, this.core.closeTimeout));
+      // What has been set aside is not to be waited for.
+      const wait = this.#backlog.length > 0 ? 0 : 1;
+      this.#turn(TURN.GET_EVENTS, wait, Math.min(CANCEL_AGAIN_MS, this.core.closeTimeout));
       const todo = ending.look(this.inFlight);
       if (todo === "cancel") this.canceller.everything(true);
       else if (todo === "give up") break;
