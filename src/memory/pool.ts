@@ -123,7 +123,7 @@ export class BufferPool {
   }
 
   /**
-   * Gives a buffer back, or any part of it. No operation may be using it still.
+   * Gives a buffer back, or any part of it that has bytes. No operation may be using it still.
    *
    * @throws {TypeError} for a buffer that is not this pool's, or not taken
    */
@@ -131,6 +131,9 @@ export class BufferPool {
     if (this.#transferred) throw new TypeError(TRANSFERRED);
     if (!ArrayBuffer.isView(buffer) || buffer.buffer !== this.region.buffer) {
       throw new TypeError("this buffer is not one of the pool's");
+    }
+    if (buffer.byteLength === 0) {
+      throw new TypeError("this has no bytes, which may be the end of one buffer or the beginning of the next");
     }
     const index = Math.floor(buffer.byteOffset / this.stride);
     if (buffer.byteOffset + buffer.byteLength > index * this.stride + this.size) {

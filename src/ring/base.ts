@@ -41,8 +41,6 @@ export interface DirectOptions extends OpOptions {
   readonly slot?: FileSlot;
 }
 
-const NO_OPTIONS: OpOptions = {};
-
 /** The flags that a promise can live with. */
 const ALLOWED_FLAGS = IOSQE.FIXED_FILE | IOSQE.IO_DRAIN | IOSQE.IO_LINK | IOSQE.IO_HARDLINK | IOSQE.ASYNC;
 
@@ -150,23 +148,33 @@ export class RingBase {
   ): Promise<T> {
     const { engine } = this;
     const { op, fd = NO_FD, home = null, scratch = null } = operation;
-    const extra = options?.fixedFile ? { ...operation.extra, fixedFile: true } : operation.extra ?? null;
-    let flags: number;
+    let extra = operation.extra ?? null;
+    let flags = 0;
     let at: number;
-    const { signal, timeout, personality = 0 } = options ?? NO_OPTIONS;
+    let signal: AbortSignal | undefined;
+    let timeout: number | undefined;
+    let personality = 0;
+    let cancel: Cancel | undefined;
     try {
-      flags = options === undefined ? 0 : checkOptions(options);
+      if (options !== undefined) {
+        // Once, before there is room: what is read here may be a program's own code.
+        ({ signal, timeout, flags, personality } = checkedOptions(options));
+        if ((flags & IOSQE.FIXED_FILE) !== 0) extra = { ...extra, fixedFile: true };
+        if (signal !== undefined) cancel = listenTo(signal, engine);
+      }
       // Before the cancellation that is a call of its own, one would wait behind IO_DRAIN with everything else.
       if ((flags & IOSQE.IO_DRAIN) !== 0) this.needFor("SEND_ZC", "IO_DRAIN on a Ring", "6.0");
       if (signal?.aborted) {
         // What follows in a chain must not run without it.
         if (engine.building) throw signal.reason;
         if (engine.chainOpen || (flags & LINKS) !== 0) this.#stageFailure(op, flags);
+        cancel!.forget();
         giveBack(scratch, extra);
         return Promise.reject(signal.reason);
       }
       at = engine.room(timeout === undefined ? 1 : 2, op);
     } catch (error) {
+      cancel?.forget();
       giveBack(scratch, extra);
       throw error;
     }
@@ -177,7 +185,8 @@ export class RingBase {
       return engine.promise<T>(slot);
     }
     const worker = operation.worker || (flags & IOSQE.ASYNC) !== 0;
-    return this.#startLimited<T>(at, flags, { op, fd, home, scratch, extra, worker }, options!);
+    const limits = { signal, timeout, personality, cancel };
+    return this.#startLimited<T>(at, flags, { op, fd, home, scratch, extra, worker }, limits);
   }
 
   /** Takes the place of an operation that must not begin: the kernel ends a chain there as where one is cancelled. */
@@ -192,12 +201,11 @@ export class RingBase {
   }
 
   /** An operation that a signal or a time limit can end. */
-  #startLimited<T>(at: number, flags: number, operation: Required<Operation>, options: OpOptions): Promise<T> {
+  #startLimited<T>(at: number, flags: number, operation: Required<Operation>, limits: Limits): Promise<T> {
     const { engine } = this;
     const { op, fd, home, scratch, extra } = operation;
-    const { signal, timeout, personality = 0 } = options;
+    const { signal, timeout, personality, cancel } = limits;
     let limit: Promise<number> | undefined;
-    const cancel = () => engine.canceller.slot(slot);
     let late = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
     // No kernel up to 6.18 starts a LINK_TIMEOUT for each thing that waits in a worker thread, and some (6.1) not for
@@ -206,13 +214,13 @@ export class RingBase {
     if (timerMs <= MAX_TIMER_MS) {
       timer = startTimer(timerMs, engine.awaited(), (next) => timer = next, () => {
         late = true;
-        cancel();
+        engine.canceller.slot(slot);
       });
     }
     const slot = engine.slot(op, fd, home, scratch, {
       ...extra,
       ended: () => {
-        signal?.removeEventListener("abort", cancel);
+        cancel?.forget();
         clearTimeout(timer);
         extra?.ended?.();
       },
@@ -220,7 +228,7 @@ export class RingBase {
     // The flag of the chain goes on the operation, too; alone, it needs one to carry its limit.
     const linked = timeout !== undefined && !engine.building ? IOSQE.IO_LINK : 0;
     engine.stage(at, slot, flags | linked, personality);
-    signal?.addEventListener("abort", cancel);
+    if (cancel !== undefined) cancel.slot = slot;
     if (timeout !== undefined) limit = this.#stageLimit(timeout, flags & LINKS);
 
     const promise = new Promise<T>((resolve, reject) => {
@@ -289,19 +297,66 @@ function giveBack(scratch: Scratch | null, extra: Extra | null): void {
   extra?.scratches?.forEach(giveScratch);
 }
 
+/** What a signal does. */
+interface Cancel {
+  /** Of the operation; −1 as long as there is none. */
+  slot: number;
+  /** Does not listen any more. */
+  readonly forget: () => void;
+}
+
+interface Limits {
+  readonly signal: AbortSignal | undefined;
+  readonly timeout: number | undefined;
+  readonly personality: number;
+  readonly cancel: Cancel | undefined;
+}
+
+/** Listens before there is an operation: a signal of somebody's own making may throw, or do as it likes. */
+function listenTo(signal: AbortSignal, engine: Engine): Cancel {
+  const abort = () => {
+    if (cancel.slot >= 0) engine.canceller.slot(cancel.slot);
+  };
+  const cancel: Cancel = {
+    slot: -1,
+    forget: () => {
+      try {
+        signal.removeEventListener("abort", abort);
+      } catch {
+        // As completions are settled: these come first.
+      }
+    },
+  };
+  signal.addEventListener("abort", abort);
+  return cancel;
+}
+
 /** Checks options and gives the SQE's flags. */
 export function checkOptions(options: OpOptions): number {
+  return checkedOptions(options).flags;
+}
+
+interface CheckedOptions {
+  readonly signal: AbortSignal | undefined;
+  readonly timeout: number | undefined;
+  /** The SQE's. */
+  readonly flags: number;
+  readonly personality: number;
+}
+
+/** Options as they are read, once, and checked. */
+function checkedOptions(options: OpOptions): CheckedOptions {
   if (options === null || typeof options !== "object") {
     throw new TypeError(`options must be an object, not ${shown(options)}`);
   }
-  const { signal, timeout, flags = 0, fixedFile, personality } = options;
+  const { signal, timeout, flags = 0, fixedFile, personality = 0 } = options;
   if (signal !== undefined && typeof signal?.addEventListener !== "function") {
     throw new TypeError(`signal must be an AbortSignal, not ${shown(signal)}`);
   }
   if (timeout !== undefined) checkMilliseconds(timeout, "timeout");
-  if (personality !== undefined) checkInteger(personality, "personality", 0, 0xffff);
+  if (personality !== 0) checkInteger(personality, "personality", 0, 0xffff);
   if (flags !== 0) checkSqeFlags(flags);
-  return fixedFile ? flags | IOSQE.FIXED_FILE : flags;
+  return { signal, timeout, flags: fixedFile ? flags | IOSQE.FIXED_FILE : flags, personality };
 }
 
 function checkSqeFlags(flags: number): void {

@@ -95,6 +95,13 @@ describe("BufferPool", () => {
     pool.release(taken);
   });
 
+  test("refuses what is left of a buffer when nothing is: it may be the beginning of the next", () => {
+    using pool = new BufferPool({ size: 4096, count: 3 });
+    const [first, second] = [pool.acquire(), pool.acquire()];
+    expect(thrown(() => pool.release(first.subarray(4096)), TypeError).message).toMatch(/no bytes/);
+    expect(pool.acquire().byteOffset).not.toBe(second.byteOffset);
+  });
+
   test("refuses a buffer of the pool that lies across two of its places", () => {
     using pool = new BufferPool({ size: 4096, count: 2 });
     const [a, b] = [pool.acquire(), pool.acquire()].sort((x, y) => x.byteOffset - y.byteOffset);

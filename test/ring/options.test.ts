@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { AT, IOSQE, type OpOptions, POLL, Ring, UringError } from "../../mod.ts";
-import { failure, failures, watch } from "../support/failure.ts";
+import { failure, failures, thrown, watch } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
 import { chainsGoOnAfterTimeouts, hasOp, hasSyncCancel } from "../support/kernel.ts";
 import { BLOCKING, NEVER, OPERATIONS, Stage } from "../support/operations.ts";
@@ -443,4 +443,49 @@ test("options work beside each other on one descriptor", async () => {
     ring.write(fd, text("dd"), 6, hasSyncCancel ? { flags: IOSQE.IO_DRAIN } : {}),
   ]);
   expect(folder.text("file")).toBe("aabbccdd");
+});
+
+describe("what a program's own code does while options are read", () => {
+  /** As much of an AbortSignal as is looked at. */
+  function signalThat(addEventListener: () => void): AbortSignal {
+    return { aborted: false, addEventListener, removeEventListener() {} } as unknown as AbortSignal;
+  }
+
+  test("a signal that can't be listened to is the caller's error, and nobody else's", async () => {
+    await using ring = new Ring();
+    const signal = signalThat(() => {
+      throw new Error("no listeners here");
+    });
+    for (const options of [{ signal }, { signal, timeout: 1000 }]) {
+      expect(thrown(() => ring.nop(options), Error).message).toBe("no listeners here");
+    }
+    expect(await Promise.all([ring.nop(), ring.nop(), ring.nop()])).toEqual([0, 0, 0]);
+    expect(ring.stats.inFlight).toBe(0);
+  });
+
+  test("an operation that a signal's listening stages comes before its own", async () => {
+    await using ring = new Ring();
+    const nested: Promise<unknown>[] = [];
+    const signal = signalThat(() => nested.push(ring.timeout(5)));
+    expect(await ring.nop({ signal, timeout: NEVER })).toBe(0);
+    expect(await Promise.all(nested)).toEqual([0]);
+  });
+
+  test("each option is read once, and what a getter stages comes before", async () => {
+    await using ring = new Ring();
+    const nested: Promise<number>[] = [];
+    const reads: string[] = [];
+    const options = new Proxy({ signal: new AbortController().signal, timeout: NEVER, personality: 0, flags: 0 }, {
+      get: (target, key) => {
+        reads.push(String(key));
+        nested.push(ring.nop());
+        return Reflect.get(target, key);
+      },
+    });
+    expect(await ring.nop(options)).toBe(0);
+    expect(await Promise.all(nested)).toEqual(nested.map(() => 0));
+    for (const key of ["signal", "timeout", "personality"]) {
+      expect(reads.filter((read) => read === key), key).toHaveLength(1);
+    }
+  });
 });
