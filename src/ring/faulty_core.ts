@@ -37,7 +37,7 @@ export class FaultyCore extends Core {
     }
     const reaped = super.turn(flags, wait);
     this.#decided = this.count;
-    this.#rewrite(reaped);
+    this.#rewrite(reaped < 0 ? this.broughtDespite(reaped) : reaped);
     return reaped;
   }
 
