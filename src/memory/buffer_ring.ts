@@ -60,7 +60,7 @@ export interface BufferGroup {
   /** @internal Holds the buffers' pages while an operation may choose one. */
   readonly home: Home;
   /** @internal What a completion has filled, in the order in which it came: one piece, or with a bundle one a buffer. */
-  take(res: number, flags: number): BorrowedBuffer[];
+  take(res: number, flags: number, bundle?: boolean): BorrowedBuffer[];
   /** @internal A borrowed piece comes back. */
   giveBack(id: number): void;
   /** @internal Calls back once, when the kernel has a buffer to choose: soon, if it has one by now. */
@@ -285,10 +285,10 @@ export class BufferRing implements BufferGroup {
    *
    * @internal
    */
-  take(res: number, flags: number): BorrowedBuffer[] {
+  take(res: number, flags: number, bundle: boolean = false): BorrowedBuffer[] {
     if ((flags & IORING_CQE_F.BUFFER) === 0) return [];
     const pieces: BorrowedBuffer[] = [];
-    this.#consume(res, flags, (id, from, length) => {
+    this.#consume(res, flags, bundle, (id, from, length) => {
       if (length === 0) return;
       this.#lent[id]!++;
       pieces.push(new BorrowedBuffer(this, id, this.#view(id, from, length)));
@@ -302,22 +302,31 @@ export class BufferRing implements BufferGroup {
    * @internal
    */
   sent(res: number, flags: number): void {
-    if ((flags & IORING_CQE_F.BUFFER) !== 0) this.#consume(res, flags, () => {});
+    if ((flags & IORING_CQE_F.BUFFER) !== 0) this.#consume(res, flags, true, () => {});
   }
 
-  /** Walks through the buffers of a completion, and notes which of them the kernel has done with. */
-  #consume(res: number, flags: number, each: (id: number, from: number, length: number) => void): void {
+  /**
+   * Walks through the buffers of a completion, and notes which of them the kernel has done with: one, unless it is a
+   * bundle. A result may be more than they hold: MSG_TRUNC asks for the length of the whole message.
+   */
+  #consume(
+    res: number,
+    flags: number,
+    bundle: boolean,
+    each: (id: number, from: number, length: number) => void,
+  ): void {
     let id = flags >>> 16;
     let place = this.#places[id]!;
     let left = Math.max(res, 0);
     const goesOn = (flags & IORING_CQE_F.BUF_MORE) !== 0;
+    let seen = 0;
     while (true) {
       const from = this.#used[id]!;
       const length = Math.min(left, this.#lengths[id]! - from);
       left -= length;
       each(id, from, length);
       this.#used[id] = from + length;
-      const last = left === 0;
+      const last = left === 0 || !bundle || ++seen === this.count;
       if (!(last && goesOn)) {
         this.#provided[id] = 0;
         if (this.#lent[id] === 0) this.#return(id);

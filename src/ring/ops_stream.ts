@@ -31,7 +31,7 @@ import {
 } from "../abi/encode.ts";
 import { load } from "../../ffi/load.ts";
 import { type BorrowedBuffer, type BufferGroup, BufferRing } from "../memory/buffer_ring.ts";
-import { MSGHDR_SIZE, writeMsghdr } from "../memory/msghdr.ts";
+import { MSGHDR_SIZE, parseControl, scmFds, writeMsghdr } from "../memory/msghdr.ts";
 import { takeScratch } from "../memory/scratch.ts";
 import {
   checkFd,
@@ -182,12 +182,13 @@ export class StreamOps extends SystemOps {
     if (slot !== undefined && slot !== "alloc") {
       throw new TypeError(`slot must be "alloc": each connection needs a slot of its own; not ${shown(slot)}`);
     }
+    const pollFirst = o?.pollFirst;
     this.needFor("SOCKET", "acceptMultishot()", "5.19");
     const start = (extra: Extra) =>
       this.start({ op: "accept", fd, extra }, o, (words, at) => {
         if (slot === undefined) prepMultishotAccept(words, at, fd, 0, 0, flags | SOCK.CLOEXEC);
-        else prepMultishotAcceptDirect(words, at, fd, 0, 0, flags);
-        if (o?.pollFirst) words[at]! |= IORING_ACCEPT.POLL_FIRST << 16;
+        else prepMultishotAcceptDirect(words, at, fd, 0, 0, flags & ~SOCK.CLOEXEC);
+        if (pollFirst) words[at]! |= IORING_ACCEPT.POLL_FIRST << 16;
       });
     const discard = (accepted: number) => {
       // Not by an operation: the ring may be closed by now. The slots end with it, the descriptors would not.
@@ -227,8 +228,9 @@ export class StreamOps extends SystemOps {
     this.#groups.check(buffers);
     checkFlags(flags, "flags");
     this.needFor("SEND_ZC", "recvMultishot()", "6.0");
-    if (o?.bundle) this.#needBundles();
-    const ioprio = (o?.pollFirst ? IORING_RECVSEND.POLL_FIRST : 0) | (o?.bundle ? IORING_RECVSEND.BUNDLE : 0);
+    const bundle = Boolean(o?.bundle);
+    if (bundle) this.#needBundles();
+    const ioprio = (o?.pollFirst ? IORING_RECVSEND.POLL_FIRST : 0) | (bundle ? IORING_RECVSEND.BUNDLE : 0);
     const start = (extra: Extra) =>
       this.start({ op: "recv", fd, home: buffers.home, extra }, o, (words, at) => {
         prepRecvMultishot(words, at, fd, 0, 0, flags);
@@ -238,7 +240,7 @@ export class StreamOps extends SystemOps {
     // Asked once: who hears of the end may have closed the descriptor by the next time.
     let ended = false;
     const isEnd = (res: number) => ended ||= res === 0 && !DATAGRAMS.includes(socketType(fd, o));
-    return this.#buffered(buffers, { start, values: (res, flags) => buffers.take(res, flags), isEnd }, o);
+    return this.#buffered(buffers, { start, values: (res, flags) => buffers.take(res, flags, bundle), isEnd }, o);
   }
 
   /**
@@ -267,8 +269,11 @@ export class StreamOps extends SystemOps {
    * Of a socket with a connection (SOCK.SEQPACKET, SOCK.STREAM) an empty message is the end, as with recvmsg(2). Of one
    * among the registered files (`fixedFile`) the kind is not known: such a stream goes on with empty messages.
    *
+   * File descriptors that come with a message are open, close on exec, and the consumer's to close: those of messages that
+   * nobody took are closed.
+   *
    * @param buffers where to; of each buffer 16 bytes, the name and the control messages come first
-   * @param flags MSG flags
+   * @param flags MSG flags; MSG_CMSG_CLOEXEC is always added
    */
   recvmsgMultishot(
     fd: number,
@@ -279,7 +284,7 @@ export class StreamOps extends SystemOps {
     checkFd(fd);
     this.#groups.check(buffers);
     checkFlags(flags, "flags");
-    const { nameLength = 28, controlLength = 0 } = o ?? {};
+    const { nameLength = 28, controlLength = 0, pollFirst } = o ?? {};
     checkInteger(nameLength, "nameLength", 0, 128);
     checkInteger(controlLength, "controlLength", 0, 65536);
     const before = RECVMSG_OUT_SIZE + nameLength + controlLength;
@@ -292,8 +297,8 @@ export class StreamOps extends SystemOps {
       const scratch = takeScratch(MSGHDR_SIZE);
       writeMsghdr(scratch.view, 0, { nameLength, controlLength });
       return this.start({ op: "recvmsg", fd, home: buffers.home, scratch, extra }, o, (words, at) => {
-        prepRecvmsgMultishot(words, at, fd, scratch.address, flags);
-        if (o?.pollFirst) words[at]! |= IORING_RECVSEND.POLL_FIRST << 16;
+        prepRecvmsgMultishot(words, at, fd, scratch.address, flags | MSG.CMSG_CLOEXEC);
+        if (pollFirst) words[at]! |= IORING_RECVSEND.POLL_FIRST << 16;
         select(words, at, buffers);
       });
     };
@@ -308,7 +313,11 @@ export class StreamOps extends SystemOps {
       last.release();
       return [];
     };
-    return this.#buffered(buffers, { start, values, isEnd: () => isEnd }, o);
+    const discard = (message: ReceivedMessage) => {
+      for (const fd of scmFds(parseControl(message.control))) load().closeFd(fd);
+      message.release();
+    };
+    return this.#buffered(buffers, { start, values, isEnd: () => isEnd, discard }, o);
   }
 
   /**
@@ -346,12 +355,12 @@ export class StreamOps extends SystemOps {
   ): Multishot<T> {
     return new Multishot(this.engine, {
       isEnd: (res) => res === 0,
+      discard: (buffer) => buffer.release(),
       ...shots,
       start: (extra) => {
         this.#groups.check(buffers); // closed, perhaps, since the last time
         return shots.start(extra);
       },
-      discard: (buffer) => buffer.release(),
       whenProvided: (callback) => {
         buffers.exhausted++;
         buffers.whenProvided(callback);
@@ -447,10 +456,11 @@ export class StreamOps extends SystemOps {
       decode: (res) => buffers.take(res, flags)[0],
       failed: closedMeanwhile(op, { fd, fixedFile: o?.fixedFile }, buffers),
     };
+    const pollFirst = o?.pollFirst;
     return this.start({ op, fd, home: buffers.home, extra }, o, (words, at) => {
       prepRw(words, at, code, fd, 0, buffers.size, offset);
       words[at + 7] = opFlags;
-      if (o?.pollFirst) words[at]! |= IORING_RECVSEND.POLL_FIRST << 16;
+      if (pollFirst) words[at]! |= IORING_RECVSEND.POLL_FIRST << 16;
       select(words, at, buffers);
     });
   }
@@ -470,11 +480,18 @@ export class StreamOps extends SystemOps {
     if (!(buffers instanceof BufferRing && buffers.manual)) {
       throw new TypeError("buffers must be a BufferRing made with { manual: true }");
     }
+    // The kernel sends so many buffers at a time, 256 in 6.18, and tells of each time.
+    let before = 0;
     const extra: Extra = {
       group: buffers.group,
+      more: (res, flags) => {
+        buffers.sent(res, flags);
+        before += Math.max(res, 0);
+      },
       last: (res, flags) => {
         buffers.sent(res, flags);
-        return res;
+        // As with write(2): what fails after something was sent is told the next time.
+        return before > 0 ? before + Math.max(res, 0) : res;
       },
       failed: closedMeanwhile("send", { fd, fixedFile: o?.fixedFile }, buffers),
     };
@@ -564,7 +581,7 @@ function received(buffer: BorrowedBuffer, nameLength: number, controlLength: num
     bytes: bytes.subarray(payload, payload + view.getUint32(8, true)),
     name: bytes.subarray(RECVMSG_OUT_SIZE, RECVMSG_OUT_SIZE + Math.min(nameLength, view.getUint32(0, true))),
     control: bytes.subarray(control, control + Math.min(controlLength, view.getUint32(4, true))),
-    flags: view.getUint32(12, true),
+    flags: view.getUint32(12, true) & ~MSG.CMSG_CLOEXEC, // the kernel gives back what was added
     release,
     [Symbol.dispose]: release,
   };

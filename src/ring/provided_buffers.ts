@@ -45,7 +45,11 @@ export class ProvidedBuffers implements BufferGroup {
   take(res: number, flags: number): BorrowedBuffer[] {
     if ((flags & IORING_CQE_F.BUFFER) === 0) return [];
     const id = flags >>> 16;
-    if (res > 0) return [new BorrowedBuffer(this, id, new Uint8Array(this.#pool.region.buffer, id * this.size, res))];
+    // More with MSG_TRUNC: the length of the whole message.
+    const length = Math.min(res, this.size);
+    if (res > 0) {
+      return [new BorrowedBuffer(this, id, new Uint8Array(this.#pool.region.buffer, id * this.size, length))];
+    }
     this.giveBack(id);
     return [];
   }

@@ -564,6 +564,28 @@ describe("sendBundle()", () => {
       expect(thrown(() => buffers.provide(all[0]!), TypeError).message).toContain("kernel");
     },
   );
+
+  // The kernel sends 256 buffers at a time (6.18), and tells of each time.
+  test.skipIf(!hasFeature("RECVSEND_BUNDLE"))("counts all of a bundle that goes in pieces", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    using buffers = new BufferRing({ ring, size: 16, count: 512, manual: true });
+    await using pair = await connection(ring, folder);
+    let got = "";
+    pair.peer.setEncoding("latin1").on("data", (data) => got += data);
+    const sent = Array.from({ length: 400 }, (_, i) => String.fromCharCode(i % 256));
+    for (const character of sent) {
+      const buffer = buffers.acquire()!;
+      buffer[0] = character.charCodeAt(0);
+      buffers.provide(buffer.subarray(0, 1));
+    }
+    expect(await ring.sendBundle(pair.fd, buffers)).toBe(400);
+    while (got.length < 400) await ring.timeout(1);
+    expect(got).toBe(sent.join(""));
+    let idle = 0;
+    while (buffers.acquire() !== undefined) idle++;
+    expect(idle).toBe(512);
+  });
 });
 
 describe.skipIf(!hasMultishotRecv)("recvmsgMultishot()", () => {

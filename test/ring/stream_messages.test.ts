@@ -1,0 +1,112 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import {
+  AF,
+  BufferPool,
+  BufferRing,
+  controlRoom,
+  MSG,
+  parseControl,
+  Ring,
+  scmFds,
+  scmRights,
+  SOCK,
+} from "../../mod.ts";
+import { TempFolder } from "../support/folder.ts";
+import { hasOp } from "../support/kernel.ts";
+import { closeFd } from "../support/listener.ts";
+
+const CLOEXEC = 0o2000000;
+
+/** Two sockets with names in a folder. */
+class Datagrams implements Disposable {
+  readonly #folder: TempFolder = new TempFolder();
+  readonly #fds: number[] = [];
+
+  async pair(ring: Ring): Promise<[receiver: number, sender: number]> {
+    const path = this.#folder.at("socket");
+    for (let i = 0; i < 2; i++) this.#fds.push(await ring.socket(AF.UNIX, SOCK.DGRAM));
+    const [receiver, sender] = this.#fds as [number, number];
+    await ring.bind(receiver, { path });
+    await ring.connect(sender, { path });
+    return [receiver, sender];
+  }
+
+  [Symbol.dispose](): void {
+    this.#fds.forEach(closeFd);
+    this.#folder[Symbol.dispose]();
+  }
+}
+
+describe.skipIf(!hasOp("SEND_ZC"))("a message that is longer than its buffer, whose length is asked for", () => {
+  test.each([100, 400])("takes one buffer of a BufferRing: %i bytes into 64", async (length) => {
+    await using ring = new Ring();
+    using sockets = new Datagrams();
+    const [receiver, sender] = await sockets.pair(ring);
+    using buffers = new BufferRing({ ring, size: 64, count: 4 });
+    for (let i = 0; i < 3; i++) {
+      await ring.send(sender, new Uint8Array(length).fill(i));
+      using piece = (await ring.recvSelect(receiver, buffers, MSG.TRUNC))!;
+      expect([...new Set(piece.bytes)]).toEqual([i]);
+      expect(piece.bytes.length).toBe(64);
+      expect(buffers.available).toBe(3);
+    }
+    expect(buffers.available).toBe(4);
+  });
+
+  test("takes one buffer of provideBuffers(), and no more than that has", async () => {
+    await using ring = new Ring();
+    using sockets = new Datagrams();
+    const [receiver, sender] = await sockets.pair(ring);
+    using pool = new BufferPool({ size: 4096, count: 2 });
+    const buffers = await ring.provideBuffers(pool, 500);
+    for (let i = 0; i < 2; i++) {
+      await ring.send(sender, new Uint8Array(6000));
+      const piece = (await ring.recvSelect(receiver, buffers, MSG.TRUNC))!;
+      expect(piece.bytes.length).toBe(4096);
+    }
+  });
+});
+
+describe.skipIf(!hasOp("SEND_ZC"))("descriptors that recvmsgMultishot() receives", () => {
+  const open = () => readdirSync("/proc/self/fd").length;
+
+  async function send(ring: Ring, sender: number, count: number): Promise<void> {
+    const control = [scmRights([sender])];
+    for (let i = 0; i < count; i++) await ring.sendmsg(sender, { buffers: [new Uint8Array(1)], control });
+  }
+
+  test("are closed on exec, and the consumer's", async () => {
+    await using ring = new Ring();
+    using sockets = new Datagrams();
+    const [receiver, sender] = await sockets.pair(ring);
+    using buffers = new BufferRing({ ring, size: 256, count: 4 });
+    await using messages = ring.recvmsgMultishot(receiver, buffers, 0, {
+      nameLength: 0,
+      controlLength: controlRoom(4),
+    });
+    await send(ring, sender, 1);
+    const message = (await messages.next()).value!;
+    const [fd] = scmFds(parseControl(message.control));
+    const [, flags = ""] = /flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))!;
+    expect(parseInt(flags, 8) & CLOEXEC).toBe(CLOEXEC);
+    expect(message.flags & MSG.CMSG_CLOEXEC).toBe(0);
+    message.release();
+    closeFd(fd!);
+  });
+
+  test("are closed where nobody took the message", async () => {
+    await using ring = new Ring();
+    using sockets = new Datagrams();
+    const [receiver, sender] = await sockets.pair(ring);
+    using buffers = new BufferRing({ ring, size: 256, count: 4 });
+    const messages = ring.recvmsgMultishot(receiver, buffers, 0, { nameLength: 0, controlLength: controlRoom(4) });
+    await ring.nop();
+    const before = open();
+    await send(ring, sender, 3);
+    while (messages.waiting < 3) await ring.timeout(1);
+    expect(open()).toBe(before + 3);
+    await messages.return();
+    expect(open()).toBe(before);
+  });
+});
