@@ -5,6 +5,7 @@
  */
 
 import { IORING_REGISTER, IOU_PBUF_RING } from "../abi/constants.ts";
+import type { Home } from "../memory/address.ts";
 import type { BufferGroup, BufferRing } from "../memory/buffer_ring.ts";
 import { shown } from "./arguments.ts";
 import type { Engine } from "./engine.ts";
@@ -21,6 +22,8 @@ const ENOBUFS = -105;
 export class BufferGroups {
   readonly #engine: Engine;
   readonly #groups = new Map<number, BufferRing>();
+  /** What operations in flight hold that name a group which was closed, as long as there are any. */
+  readonly #left = new Map<number, WeakRef<Home>>();
   /** Groups that operations made: nothing is registered for them. */
   readonly #provided = new WeakSet<BufferGroup>();
 
@@ -49,6 +52,11 @@ export class BufferGroups {
   /** Registers places for buffers; gives the group's number. */
   add(buffers: BufferRing, address: number, entries: number, asked: number | undefined, flags: number): number {
     if (this.#engine.closed) throw new RingClosedError("BufferRing");
+    if (asked !== undefined && this.#isNamed(asked)) {
+      throw new TypeError(
+        `group ${asked} was closed, but operations in flight still name it: wait for them, or give another number`,
+      );
+    }
     const group = asked ?? this.#firstFree();
     // struct io_uring_buf_reg: ring_addr, ring_entries, bgid, flags.
     const arg = new DataView(new ArrayBuffer(40));
@@ -67,13 +75,24 @@ export class BufferGroups {
   /** Takes a registration back. Operations in flight hold the pages themselves. */
   remove(buffers: BufferRing): void {
     if (this.#groups.get(buffers.group) !== buffers) return;
+    // What was asked for before is to find no buffers, not another's that get the number.
+    if (!this.#engine.ended) this.#engine.submitStaged();
     this.#groups.delete(buffers.group);
+    this.#left.set(buffers.group, new WeakRef(buffers.home));
     if (this.#engine.core.closed) return;
     const arg = new DataView(new ArrayBuffer(40));
     arg.setUint16(12, buffers.group, true);
     const rc = this.#engine.core.register(IORING_REGISTER.UNREGISTER_PBUF_RING, arg, 1);
     if (rc < 0) throw new UringError(rc, "io_uring_register", { detail: `group ${buffers.group} stays registered` });
     this.#engine.holds.delete(buffers.pages);
+  }
+
+  /** Whether operations in flight name a group that was closed. */
+  #isNamed(group: number): boolean {
+    const home = this.#left.get(group)?.deref();
+    if (home !== undefined && this.#engine.usesHome(home)) return true;
+    this.#left.delete(group);
+    return false;
   }
 
   /** The kernel's place in a group. */
@@ -90,7 +109,7 @@ export class BufferGroups {
 
   #firstFree(): number {
     for (let group = 0; group <= 0xffff; group++) {
-      if (!this.#groups.has(group)) return group;
+      if (!this.#groups.has(group) && !this.#isNamed(group)) return group;
     }
     throw new RangeError("all 65536 groups of the ring are in use: close a BufferRing");
   }

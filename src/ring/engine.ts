@@ -244,6 +244,11 @@ export class Engine {
     return slots;
   }
 
+  /** Whether operations in flight hold this memory. */
+  usesHome(home: Home): boolean {
+    return this.#homes.includes(home);
+  }
+
   /** Whether the operation in a slot, or any without one, is a timeout that completes again and again. */
   ticking(slot?: number): boolean {
     if (slot === undefined) return this.slotsOf("timeout").some((slot) => this.ticking(slot));

@@ -534,6 +534,23 @@ describe("readMultishot()", () => {
   });
 });
 
+test.skipIf(!hasOp("SOCKET"))("a closed group's number is nobody's while operations in flight name it", async () => {
+  await using ring = new Ring();
+  using pipe = new Pipe();
+  const first = new BufferRing({ ring, size: 64, count: 2 });
+  const read = failure(ring.readSelect(pipe.readEnd, first), UringError);
+  first.close();
+  using second = new BufferRing({ ring, size: 64, count: 2 });
+  expect(second.group).not.toBe(first.group);
+  const again = () => new BufferRing({ ring, size: 64, count: 2, group: first.group });
+  expect(thrown(again, TypeError).message).toMatch(/was closed, but operations in flight still name it/);
+  pipe.write("not for the second");
+  expect((await read).code).toBe("ENOBUFS");
+  expect(second.available).toBe(2);
+  using third = again();
+  expect(third.group).toBe(first.group);
+});
+
 describe("sendBundle()", () => {
   test.skipIf(!hasFeature("RECVSEND_BUNDLE"))(
     "sends what was provided, in order, and the buffers are idle again",
