@@ -815,6 +815,8 @@ export class Engine {
     const gathered = minWait === undefined ? 0 : Math.min(start + minWait, deadline!);
     const { core } = this;
     let total = count > 0 ? this.#arrived() : 0;
+    // Now: what of it belongs to no operation must not count against what comes.
+    if (this.#backlog.length > 0) this.#settleAll(0);
     while (true) {
       // More than the completion queue holds can't be waited for at once.
       const wait = Math.min(count - total, core.cqEntries);
