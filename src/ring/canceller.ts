@@ -161,24 +161,16 @@ export class Canceller {
   }
 
   /** IORING_REGISTER_SYNC_CANCEL (6.0), which finds what is submitted. */
-  #call(userData: bigint, flags: number, fd = -1): number {
+  #call(userData: bigint, flags: number, fd?: number): number {
     this.#engine.flush();
-    // struct io_uring_sync_cancel_reg: addr, fd, flags, timeout (none: it does not wait), opcode.
-    const arg = new DataView(new ArrayBuffer(64));
-    arg.setBigUint64(0, userData, true);
-    arg.setInt32(8, fd, true);
-    arg.setUint32(12, flags, true);
-    return this.#engine.core.register(IORING_REGISTER.SYNC_CANCEL, arg, 1);
+    return this.#engine.core.register(IORING_REGISTER.SYNC_CANCEL, syncCancelRequest(userData, flags, fd), 1);
   }
 
   /** Cancels with a call of its own: an SQE would wait behind one with IO_DRAIN, perhaps for ever. */
   #cancelNow(userData: bigint, flags: number): void {
     // What is still staged can't be found: it goes in first, but for a chain that is still being built.
     const engine = this.#engine;
-    if (engine.chainOpen) {
-      this.waiting.push(() => this.#cancelNow(userData, flags));
-      return;
-    }
+    if (engine.chainOpen) return this.afterChain(() => this.#cancelNow(userData, flags));
     const none = this.#call(userData, flags) === EINVAL;
     // Before 6.0 there is no such call. With a submission thread it does not find what that one's workers run (6.18): the
     // thread itself does, once nothing with IO_DRAIN is before it.
@@ -200,10 +192,7 @@ export class Canceller {
 
   #stageCancel(userData: bigint, flags: number, resolve: Settle, reject: Settle, again: boolean): void {
     const engine = this.#engine;
-    if (engine.chainOpen) {
-      this.waiting.push(() => this.#stageCancel(userData, flags, resolve, reject, again));
-      return;
-    }
+    if (engine.chainOpen) return this.afterChain(() => this.#stageCancel(userData, flags, resolve, reject, again));
     const { core } = engine;
     const afterDue = again && core.limit > 1 && engine.ticking(flags === 0 ? slotOf(userData) : undefined);
     const size = afterDue ? 2 : 1;
@@ -232,6 +221,16 @@ export class Canceller {
     engine.settleWith(slot, ignore, ignore);
     engine.stage(at, slot, this.flags | IOSQE.IO_LINK, 0);
   }
+}
+
+/** What IORING_REGISTER_SYNC_CANCEL takes. It does not wait. */
+export function syncCancelRequest(userData: bigint, flags: number = 0, fd: number = -1): DataView<ArrayBuffer> {
+  // struct io_uring_sync_cancel_reg: addr, fd, flags, timeout, opcode.
+  const request = new DataView(new ArrayBuffer(64));
+  request.setBigUint64(0, userData, true);
+  request.setInt32(8, fd, true);
+  request.setUint32(12, flags, true);
+  return request;
 }
 
 function slotOf(userData: bigint): number {

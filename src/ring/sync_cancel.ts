@@ -7,6 +7,7 @@
  * @module
  */
 
+import { syncCancelRequest } from "./canceller.ts";
 import { now } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import { registerError, registerQuietly } from "./register_call.ts";
@@ -46,10 +47,7 @@ function cancelOne(engine: Engine, userData: bigint, deadline: number | undefine
 
 /** Gives 0, ENOENT, or ETIME for what can't be stopped at once. */
 function call(engine: Engine, userData: bigint): number {
-  // struct io_uring_sync_cancel_reg: addr, fd, flags, timeout (0: it does not wait), opcode.
-  const arg = new DataView(new ArrayBuffer(64));
-  arg.setBigUint64(0, userData, true);
-  arg.setInt32(8, -1, true);
+  const arg = syncCancelRequest(userData);
   while (true) {
     const rc = registerQuietly(engine.core, "SYNC_CANCEL", arg, 1);
     if (rc === EINTR) continue;

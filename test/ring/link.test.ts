@@ -255,6 +255,24 @@ describe("a chain that can't be", () => {
     expect(ring.stats.inFlight).toBe(0);
   });
 
+  test("lets an abort get through that came within its function, though that throws", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const read = failure(ring.read(pipe.readEnd, text("12345678"), undefined, { signal }), Error);
+    await ring.nop();
+    await new Promise((resolve) => setTimeout(resolve, 5)); // the ring sleeps
+    const build = () =>
+      ring.link((ring) => {
+        void ring.nop();
+        controller.abort(new Error("enough"));
+        throw new Error("no chain");
+      });
+    expect(thrown(build, Error).message).toBe("no chain");
+    expect((await read).message).toBe("enough");
+  });
+
   test("gives back what its function had queued when that throws", async () => {
     await using ring = new Ring();
     using folder = new TempFolder();
