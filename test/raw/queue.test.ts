@@ -10,7 +10,10 @@ import {
   RingClosedError,
   UnsupportedError,
 } from "../../mod.ts";
+import { REGISTERS } from "../../src/abi/registers.ts";
+import { type Struct, structs } from "../../src/abi/structs.ts";
 import { RawRing } from "../../src/ring/raw.ts";
+import { registerSize } from "../../src/ring/register_size.ts";
 import { completions, resultOf, results } from "../support/completions.ts";
 import { thrown } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
@@ -610,6 +613,18 @@ describe("register()", () => {
     expect(resultAs(personality + 1)).toBe(EINVAL);
     expect(ring.register(IORING_REGISTER.UNREGISTER_PERSONALITY, null, personality)).toBe(0);
     expect(resultAs(personality)).toBe(EINVAL);
+  });
+
+  test("knows the size of what each call writes to", () => {
+    const ours: Readonly<Record<string, Struct>> = structs;
+    for (const { name, code, arg, direction } of Object.values(REGISTERS)) {
+      if (direction === "in" || direction === "none" || name === "RESIZE_RINGS") continue; // that is refused
+      const struct = arg!.replace("[]", "");
+      const size = struct === "__u32" ? 4 : ours[struct]!.size;
+      const written = registerSize(code, 2);
+      if (name === "PROBE") expect(written, name).toBe(size + 2 * ours["io_uring_probe_op"]!.size);
+      else expect(written, name).toBe(arg!.endsWith("[]") ? 2 * size : size);
+    }
   });
 
   test.each([

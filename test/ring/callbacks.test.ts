@@ -1,11 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { AF, type Multishot, POLL, Ring, type RingOptions, SOCK } from "../../mod.ts";
-import { TempFolder } from "../support/folder.ts";
 import { hasOp } from "../support/kernel.ts";
-import { closeFd, Listener } from "../support/listener.ts";
 import { NEVER } from "../support/operations.ts";
 import { Pipe } from "../support/pipe.ts";
 import { CAN_RESIZE, RESIZABLE } from "../support/ring_kinds.ts";
+import { Net } from "../support/sockaddr.ts";
 
 const ENTRIES = 4;
 
@@ -14,12 +13,14 @@ const ENTRIES = 4;
  * room.
  */
 class FullQueue implements AsyncDisposable {
+  readonly net: Net;
   readonly ring: Ring;
   readonly #pipe: Pipe = new Pipe();
   readonly #nops: Promise<number>[] = [];
 
   constructor(options: RingOptions = {}) {
-    this.ring = new Ring({ entries: ENTRIES, ...options });
+    this.net = new Net({ entries: ENTRIES, ...options });
+    this.ring = this.net.ring;
   }
 
   /** @param each is called once, as soon as completions are looked at after {@linkcode fill} */
@@ -42,43 +43,19 @@ class FullQueue implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     expect(await Promise.all(this.#nops)).toEqual(Array(ENTRIES).fill(0));
-    await this.ring.close();
+    await this.net[Symbol.asyncDispose]();
     this.#pipe[Symbol.dispose]();
   }
 }
 
-let names = 0;
-
 /** A stream of connections that is paused, as two of them wait to be taken. */
-class Connections implements AsyncDisposable {
-  readonly ring: Ring;
-  readonly #folder: TempFolder = new TempFolder();
-  #open: number[] = [];
-  #listener: Listener | undefined;
-
-  constructor(ring: Ring) {
-    this.ring = ring;
-  }
-
-  async paused(): Promise<Multishot<number>> {
-    const { ring } = this;
-    const path = this.#folder.at(`socket${names++}`);
-    this.#listener = await Listener.unix(path);
-    for (let i = 0; i < 2; i++) {
-      const fd = await ring.socket(AF.UNIX, SOCK.STREAM);
-      this.#open.push(fd);
-      await ring.connect(fd, { path });
-    }
-    const stream = ring.acceptMultishot(this.#listener.fd, { highWater: 2 });
-    while (stream.waiting < 2 || ring.stats.inFlight > 1) await ring.timeout(1);
-    return stream;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#listener?.[Symbol.asyncDispose]();
-    for (const fd of this.#open) closeFd(fd);
-    this.#folder[Symbol.dispose]();
-  }
+async function pausedAccept(net: Net): Promise<Multishot<number>> {
+  const { ring } = net;
+  const { fd, address } = await net.listener("unix");
+  for (let i = 0; i < 2; i++) await ring.connect(await net.socket(AF.UNIX, SOCK.STREAM), address);
+  const stream = ring.acceptMultishot(fd, { highWater: 2 });
+  while (stream.waiting < 2 || ring.stats.inFlight > 1) await ring.timeout(1);
+  return stream;
 }
 
 describe("no callback of a stream runs while an operation makes room for itself:", () => {
@@ -120,8 +97,7 @@ describe("no callback of a stream runs while an operation makes room for itself:
   describe.skipIf(!hasOp("SOCKET"))("a stream that is begun anew", () => {
     test("and ended by it, ends", async () => {
       await using queue = new FullQueue();
-      await using accepted = new Connections(queue.ring);
-      const connections = await accepted.paused();
+      const connections = await pausedAccept(queue.net);
       let ended: Promise<unknown> | undefined;
       await queue.calls(() => ended ??= connections.return());
       queue.fill();
@@ -136,8 +112,7 @@ describe("no callback of a stream runs while an operation makes room for itself:
 
     test("and asked for its next value by it, is begun once", async () => {
       await using queue = new FullQueue();
-      await using accepted = new Connections(queue.ring);
-      const connections = await accepted.paused();
+      const connections = await pausedAccept(queue.net);
       let next: Promise<unknown> | undefined;
       await queue.calls(() => next ??= connections.next());
       queue.fill();

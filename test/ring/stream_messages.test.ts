@@ -7,42 +7,32 @@ import {
   controlRoom,
   MSG,
   parseControl,
-  Ring,
+  type Ring,
   scmFds,
   scmRights,
   SOCK,
 } from "../../mod.ts";
-import { TempFolder } from "../support/folder.ts";
 import { hasOp } from "../support/kernel.ts";
 import { closeFd } from "../support/listener.ts";
+import { abstractAddress, Net } from "../support/sockaddr.ts";
 
 const CLOEXEC = 0o2000000;
 
-/** Two sockets with names in a folder. */
-class Datagrams implements Disposable {
-  readonly #folder: TempFolder = new TempFolder();
-  readonly #fds: number[] = [];
-
-  async pair(ring: Ring): Promise<[receiver: number, sender: number]> {
-    const path = this.#folder.at("socket");
-    for (let i = 0; i < 2; i++) this.#fds.push(await ring.socket(AF.UNIX, SOCK.DGRAM));
-    const [receiver, sender] = this.#fds as [number, number];
-    await ring.bind(receiver, { path });
-    await ring.connect(sender, { path });
-    return [receiver, sender];
-  }
-
-  [Symbol.dispose](): void {
-    this.#fds.forEach(closeFd);
-    this.#folder[Symbol.dispose]();
-  }
+/** Two sockets for datagrams, one connected to the other. */
+async function datagrams(net: Net): Promise<[receiver: number, sender: number]> {
+  const { ring } = net;
+  const [receiver, sender] = [await net.socket(AF.UNIX, SOCK.DGRAM), await net.socket(AF.UNIX, SOCK.DGRAM)];
+  const name = abstractAddress();
+  await ring.bind(receiver, name);
+  await ring.connect(sender, name);
+  return [receiver, sender];
 }
 
 describe.skipIf(!hasOp("SEND_ZC"))("a message that is longer than its buffer, whose length is asked for", () => {
   test.each([100, 400])("takes one buffer of a BufferRing: %i bytes into 64", async (length) => {
-    await using ring = new Ring();
-    using sockets = new Datagrams();
-    const [receiver, sender] = await sockets.pair(ring);
+    await using net = new Net();
+    const { ring } = net;
+    const [receiver, sender] = await datagrams(net);
     using buffers = new BufferRing({ ring, size: 64, count: 4 });
     for (let i = 0; i < 3; i++) {
       await ring.send(sender, new Uint8Array(length).fill(i));
@@ -55,9 +45,9 @@ describe.skipIf(!hasOp("SEND_ZC"))("a message that is longer than its buffer, wh
   });
 
   test("takes one buffer of provideBuffers(), and no more than that has", async () => {
-    await using ring = new Ring();
-    using sockets = new Datagrams();
-    const [receiver, sender] = await sockets.pair(ring);
+    await using net = new Net();
+    const { ring } = net;
+    const [receiver, sender] = await datagrams(net);
     using pool = new BufferPool({ size: 4096, count: 2 });
     const buffers = await ring.provideBuffers(pool, 500);
     for (let i = 0; i < 2; i++) {
@@ -87,9 +77,9 @@ describe.skipIf(!hasOp("SEND_ZC"))("descriptors that recvmsgMultishot() receives
   }
 
   test("are closed on exec, and the consumer's", async () => {
-    await using ring = new Ring();
-    using sockets = new Datagrams();
-    const [receiver, sender] = await sockets.pair(ring);
+    await using net = new Net();
+    const { ring } = net;
+    const [receiver, sender] = await datagrams(net);
     using buffers = new BufferRing({ ring, size: 256, count: 4 });
     await using messages = ring.recvmsgMultishot(receiver, buffers, 0, {
       nameLength: 0,
@@ -106,9 +96,9 @@ describe.skipIf(!hasOp("SEND_ZC"))("descriptors that recvmsgMultishot() receives
   });
 
   test("are closed where nobody took the message", async () => {
-    await using ring = new Ring();
-    using sockets = new Datagrams();
-    const [receiver, sender] = await sockets.pair(ring);
+    await using net = new Net();
+    const { ring } = net;
+    const [receiver, sender] = await datagrams(net);
     using buffers = new BufferRing({ ring, size: 256, count: 4 });
     const messages = ring.recvmsgMultishot(receiver, buffers, 0, { nameLength: 0, controlLength: controlRoom(4) });
     await ring.nop();
