@@ -47,8 +47,7 @@ let loaded: Native | undefined;
  * @throws {LoadError} where there is none for this system, or it may not be loaded
  */
 export function load(): Native {
-  if (loaded !== undefined) return loaded;
-  return loaded = openFirst(coreForThisMachine());
+  return loaded ??= openFirst(coreForThisMachine());
 }
 
 /** A core that was compiled into this package. */

@@ -10,7 +10,7 @@ import type { Bytes, Home } from "../memory/address.ts";
 import { giveScratch, type Scratch, takeScratch } from "../memory/scratch.ts";
 import { checkInteger, checkMilliseconds, type FileSlot, shown } from "./arguments.ts";
 import { Engine } from "./engine.ts";
-import { type Extra, NO_FD } from "./pending.ts";
+import { type Extra, LINKS, NO_FD } from "./pending.ts";
 import { RingClosedError, UnsupportedError, UringError } from "./errors.ts";
 import type { RingOptions } from "./options.ts";
 import { kernelRelease, type Probe, probeRing } from "./probe.ts";
@@ -43,9 +43,6 @@ export interface DirectOptions extends OpOptions {
 
 /** The flags that a promise can live with. */
 const ALLOWED_FLAGS = IOSQE.FIXED_FILE | IOSQE.IO_DRAIN | IOSQE.IO_LINK | IOSQE.IO_HARDLINK | IOSQE.ASYNC;
-
-/** The flags that tie what follows to an operation. */
-const LINKS = IOSQE.IO_LINK | IOSQE.IO_HARDLINK;
 
 const ECANCELED = -125;
 const EINTR = -4;
@@ -149,19 +146,15 @@ export class RingBase {
     const { engine } = this;
     const { op, fd = NO_FD, home = null, scratch = null } = operation;
     let extra = operation.extra ?? null;
-    let flags = 0;
-    let at: number;
-    let signal: AbortSignal | undefined;
-    let timeout: number | undefined;
-    let personality = 0;
+    let checked = NO_OPTIONS;
     let cancel: Cancel | undefined;
+    let at: number;
     try {
-      if (options !== undefined) {
-        // Once, before there is room: what is read here may be a program's own code.
-        ({ signal, timeout, flags, personality } = checkedOptions(options));
-        if ((flags & IOSQE.FIXED_FILE) !== 0) extra = { ...extra, fixedFile: true };
-        if (signal !== undefined) cancel = listenTo(signal, engine);
-      }
+      // Once, before there is room: what is read here may be a program's own code.
+      if (options !== undefined) checked = checkedOptions(options);
+      const { signal, timeout, flags } = checked;
+      if ((flags & IOSQE.FIXED_FILE) !== 0) extra = { ...extra, fixedFile: true };
+      if (signal !== undefined) cancel = listenTo(signal, engine);
       // Before the cancellation that is a call of its own, one would wait behind IO_DRAIN with everything else.
       if ((flags & IOSQE.IO_DRAIN) !== 0) this.needFor("SEND_ZC", "IO_DRAIN on a Ring", "6.0");
       if (signal?.aborted) {
@@ -179,14 +172,14 @@ export class RingBase {
       throw error;
     }
     encode(engine.core.sqes, at);
-    if (signal === undefined && timeout === undefined) {
+    const { flags, personality } = checked;
+    if (cancel === undefined && checked.timeout === undefined) {
       const slot = engine.slot(op, fd, home, scratch, extra);
       engine.stage(at, slot, flags, personality);
       return engine.promise<T>(slot);
     }
     const worker = operation.worker || (flags & IOSQE.ASYNC) !== 0;
-    const limits = { signal, timeout, personality, cancel };
-    return this.#startLimited<T>(at, flags, { op, fd, home, scratch, extra, worker }, limits);
+    return this.#startLimited<T>(at, { op, fd, home, scratch, extra, worker }, checked, cancel);
   }
 
   /** Takes the place of an operation that must not begin: the kernel ends a chain there as where one is cancelled. */
@@ -201,10 +194,14 @@ export class RingBase {
   }
 
   /** An operation that a signal or a time limit can end. */
-  #startLimited<T>(at: number, flags: number, operation: Required<Operation>, limits: Limits): Promise<T> {
+  #startLimited<T>(
+    at: number,
+    operation: Required<Operation>,
+    { signal, timeout, flags, personality }: CheckedOptions,
+    cancel: Cancel | undefined,
+  ): Promise<T> {
     const { engine } = this;
     const { op, fd, home, scratch, extra } = operation;
-    const { signal, timeout, personality, cancel } = limits;
     let limit: Promise<number> | undefined;
     let late = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -305,13 +302,6 @@ interface Cancel {
   readonly forget: () => void;
 }
 
-interface Limits {
-  readonly signal: AbortSignal | undefined;
-  readonly timeout: number | undefined;
-  readonly personality: number;
-  readonly cancel: Cancel | undefined;
-}
-
 /** Listens before there is an operation: a signal of somebody's own making may throw, or do as it likes. */
 function listenTo(signal: AbortSignal, engine: Engine): Cancel {
   const abort = () => {
@@ -343,6 +333,8 @@ interface CheckedOptions {
   readonly flags: number;
   readonly personality: number;
 }
+
+const NO_OPTIONS: CheckedOptions = { signal: undefined, timeout: undefined, flags: 0, personality: 0 };
 
 /** Options as they are read, once, and checked. */
 function checkedOptions(options: OpOptions): CheckedOptions {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { IORING_FEAT, IORING_REGISTER, IORING_SETUP } from "../abi/constants.ts";
+import { IORING_FEAT, IORING_OP, IORING_REGISTER, IORING_SETUP } from "../abi/constants.ts";
 import { kernelRelease } from "../../ffi/host.ts";
 import { load } from "../../ffi/load.ts";
 import { CONTROL, EXTRA, type Native, SETUP, STATE, TURN } from "../../ffi/native.ts";
@@ -321,8 +321,9 @@ export class Core {
     return this.control[CONTROL.STATE]!;
   }
 
-  /** Completions that the last turn has brought although it failed, with `result`: those that were there before. */
-  broughtDespite(result: number): number {
+  /** Completions that the last turn has brought, whose result is given: those that were there before it failed, too. */
+  brought(result: number): number {
+    if (result >= 0) return result;
     return this.control[CONTROL.ERROR] === -result ? this.control[CONTROL.REAPED]! : 0;
   }
 
@@ -376,6 +377,11 @@ export class Core {
     ringClosed(this.handle);
     return true;
   }
+}
+
+/** Whether an opcode's SQE has 128 bytes: two places, where SQEs of both sizes are mixed. */
+export function isWide(opcode: number): boolean {
+  return opcode === IORING_OP.NOP128 || opcode === IORING_OP.URING_CMD128;
 }
 
 /** Rings that could not be drained: their memory stays for as long as the process. */

@@ -20,7 +20,7 @@ import { AbortError, RingClosedError, UringError } from "./errors.ts";
 import { keepForGood, keptError, letGo, warnOfKept } from "./kept.ts";
 import type { RingOptions } from "./options.ts";
 import { openCore } from "./open_core.ts";
-import { callsBack, type Extra, NO_FD, type Settle, TAG } from "./pending.ts";
+import { callsBack, type Extra, LINKS, NO_FD, type Settle, TAG } from "./pending.ts";
 
 /** Hears a completion that belongs to no operation. It must not throw. */
 export type Listener = (data: number | bigint, res: number, flags: number) => void;
@@ -405,10 +405,7 @@ export class Engine {
 
   /** What is staged goes in now, before what a register call changes; but for a chain that is still being built. */
   submitStaged(): void {
-    const { core } = this;
-    if (core.count === 0 || this.#chainFlag !== 0 || this.closed) return;
-    if (core.disabled) throw core.disabledError("submitAndWait");
-    this.#submitAll(0);
+    if (this.core.count > 0 && this.#chainFlag === 0 && !this.closed) this.#submitAll(0);
   }
 
   /** All that is staged goes in, and the kernel's queues are left without any of these STATE bits. */
@@ -473,7 +470,7 @@ export class Engine {
   /** One call of the core, and everything that it brought settled; called from a callback, by the walk under way. */
   #turn(flags: number, wait: number, timeoutMs: number | undefined, limits?: WaitLimits): number {
     const reaped = this.#enter(flags, wait, timeoutMs, limits);
-    if (reaped > 0 || this.#backlog.length > 0) this.#settleAll(reaped);
+    this.#settleAll(reaped);
     return reaped;
   }
 
@@ -500,7 +497,7 @@ export class Engine {
       ? core.turn(flags, wait)
       : core.turnTimed(flags, wait, timeoutMs);
     if (reaped < 0) {
-      const brought = core.broughtDespite(reaped);
+      const brought = core.brought(reaped);
       if (brought > 0) this.#setAside(brought);
       this.#fail(reaped);
       return 0;
@@ -622,7 +619,7 @@ export class Engine {
       this.#setAside(count);
       count = 0;
     }
-    if (this.#walking) return;
+    if (this.#walking || count === 0 && backlog.length === 0) return;
     this.#walking = true;
     try {
       if (count > 0) this.#walk(this.core.cqes, count);
@@ -780,7 +777,7 @@ export class Engine {
 
   #giveUp(error: UringError): void {
     // What has come before is known.
-    if (this.#backlog.length > 0) this.#settleAll(0);
+    this.#settleAll(0);
     this.#fatal = error;
     // Nobody knows what the kernel still has.
     if (this.inFlight > 0) keepForGood(this);
@@ -816,7 +813,7 @@ export class Engine {
     const { core } = this;
     let total = count > 0 ? this.#arrived() : 0;
     // Now: what of it belongs to no operation must not count against what comes.
-    if (this.#backlog.length > 0) this.#settleAll(0);
+    this.#settleAll(0);
     while (true) {
       // More than the completion queue holds can't be waited for at once.
       const wait = Math.min(count - total, core.cqEntries);
@@ -956,7 +953,7 @@ export class Engine {
   /** @throws {UringError} EBUSY: what is in flight could not be ended */
   #end(): void {
     if (!this.#finished) {
-      if (this.#backlog.length > 0) this.#settleAll(0);
+      this.#settleAll(0);
       this.#finished = true;
       this.#keepAlive(false);
       this.#release();
@@ -1073,6 +1070,3 @@ function throwLater(error: unknown): void {
 
 /** Ops that serve others: nobody means them who means all operations. */
 const AUXILIARY = [TAG, "async_cancel", "link_timeout"];
-
-/** The flags that make an SQE one of a chain. */
-const LINKS = IOSQE.IO_LINK | IOSQE.IO_HARDLINK;

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { IORING_OP, IORING_SETUP } from "../abi/constants.ts";
-import { Core } from "./core.ts";
+import { IORING_SETUP } from "../abi/constants.ts";
+import { Core, isWide } from "./core.ts";
 import { Faults } from "./faults.ts";
 import type { RingOptions } from "./options.ts";
 
@@ -32,12 +32,12 @@ export class FaultyCore extends Core {
       const at = i * sqeWords;
       const code = sqes[at]! & 0xff;
       // On a ring with SQEs of both sizes these take two places, which belong together.
-      if (code === IORING_OP.NOP128 || code === IORING_OP.URING_CMD128) i += sqeWords === 16 ? 1 : 0;
+      if (isWide(code)) i += sqeWords === 16 ? 1 : 0;
       else this.#faults.strike(sqes, at);
     }
     const reaped = super.turn(flags, wait);
     this.#decided = this.count;
-    this.#rewrite(reaped < 0 ? this.broughtDespite(reaped) : reaped);
+    this.#rewrite(this.brought(reaped));
     return reaped;
   }
 

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { IORING_CQE_F, IOSQE } from "../abi/constants.ts";
+import { IORING_CQE_F } from "../abi/constants.ts";
 import { shown } from "./arguments.ts";
 import type { OpOptions } from "./base.ts";
 import type { Engine } from "./engine.ts";
-import type { Extra } from "./pending.ts";
+import { type Extra, LINKS } from "./pending.ts";
 import { AbortError, type UringError } from "./errors.ts";
 
 /** Options of every multishot operation. */
@@ -97,7 +97,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     if ((options as OpOptions | undefined)?.timeout !== undefined) {
       throw new TypeError("timeout limits one completion, and this has many: use a signal");
     }
-    if (engine.building || ((options?.flags ?? 0) & (IOSQE.IO_LINK | IOSQE.IO_HARDLINK)) !== 0) {
+    if (engine.building || ((options?.flags ?? 0) & LINKS) !== 0) {
       throw new TypeError("a multishot operation can't be part of a chain: it has no single end");
     }
     this.#engine = engine;

@@ -18,7 +18,7 @@ import {
 import type { Bytes } from "../memory/address.ts";
 import { type Scratch, takeScratch } from "../memory/scratch.ts";
 import { decodeAddress, encodeAddress, SOCKADDR_ROOM, type SocketAddress } from "../memory/sockaddr.ts";
-import { checkFd, checkFlags, checkInteger, checkU32, toFileIndex } from "./arguments.ts";
+import { checkFd, checkFlags, checkInteger, checkU32, type FileSlot, toFileIndex } from "./arguments.ts";
 import type { DirectOptions, OpOptions } from "./base.ts";
 import type { Extra } from "./pending.ts";
 import { RingClosedError, UnsupportedError } from "./errors.ts";
@@ -252,8 +252,8 @@ export class SocketOps extends TimeOps {
 }
 
 /** SOCK flags with CLOEXEC, of which a slot knows nothing. */
-function cloexec(flags: number, index: number | undefined): number {
-  return index === undefined ? flags | SOCK.CLOEXEC : flags & ~SOCK.CLOEXEC;
+export function cloexec(flags: number, slot: FileSlot | undefined): number {
+  return slot === undefined ? flags | SOCK.CLOEXEC : flags & ~SOCK.CLOEXEC;
 }
 
 /** With a slot that the caller chose the kernel says 0: the answer is to be the slot all the same. */

@@ -47,6 +47,7 @@ import { type OpOptions, writeTimespec } from "./base.ts";
 import { BufferGroups, closedMeanwhile } from "./buffer_groups.ts";
 import type { Extra } from "./pending.ts";
 import { UnsupportedError } from "./errors.ts";
+import { cloexec } from "./net_connect.ts";
 import { Multishot, type MultishotOptions, type Shots } from "./multishot.ts";
 import { SystemOps } from "./ops_system.ts";
 import { type CancelOptions, type CancelTarget, clockFlag, type TimeoutOptions } from "./ops_time.ts";
@@ -176,18 +177,19 @@ export class StreamOps extends SystemOps {
    */
   acceptMultishot(fd: number, o?: AcceptMultishotOptions): Multishot<number> {
     checkFd(fd);
-    const flags = o?.acceptFlags ?? 0;
-    checkFlags(flags, "acceptFlags");
+    const { acceptFlags = 0 } = o ?? {};
+    checkFlags(acceptFlags, "acceptFlags");
     const slot = o?.slot;
     if (slot !== undefined && slot !== "alloc") {
       throw new TypeError(`slot must be "alloc": each connection needs a slot of its own; not ${shown(slot)}`);
     }
+    const flags = cloexec(acceptFlags, slot);
     const pollFirst = o?.pollFirst;
     this.needFor("SOCKET", "acceptMultishot()", "5.19");
     const start = (extra: Extra) =>
       this.start({ op: "accept", fd, extra }, o, (words, at) => {
-        if (slot === undefined) prepMultishotAccept(words, at, fd, 0, 0, flags | SOCK.CLOEXEC);
-        else prepMultishotAcceptDirect(words, at, fd, 0, 0, flags & ~SOCK.CLOEXEC);
+        const encode = slot === undefined ? prepMultishotAccept : prepMultishotAcceptDirect;
+        encode(words, at, fd, 0, 0, flags);
         if (pollFirst) words[at]! |= IORING_ACCEPT.POLL_FIRST << 16;
       });
     const discard = (accepted: number) => {

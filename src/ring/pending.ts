@@ -4,6 +4,7 @@
  * @module
  */
 
+import { IOSQE } from "../abi/constants.ts";
 import type { Home } from "../memory/address.ts";
 import type { Scratch } from "../memory/scratch.ts";
 
@@ -43,6 +44,9 @@ export type Settle = (value: unknown) => void;
 
 /** The op of a slot that belongs to no operation, but to a resource's tag. */
 export const TAG = "tag";
+
+/** The flags that make an SQE one of a chain. */
+export const LINKS: number = IOSQE.IO_LINK | IOSQE.IO_HARDLINK;
 
 /** No descriptor belongs to the operation. */
 export const NO_FD = -0x80000000;

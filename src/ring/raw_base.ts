@@ -148,7 +148,7 @@ export class RawBase {
     } else {
       result = timeoutMs === undefined ? core.turn(0, n) : core.turnTimed(0, n, timeoutMs);
       this.#next = 0;
-      this.#end = result >= 0 ? result : core.broughtDespite(result);
+      this.#end = core.brought(result);
     }
     this.#left = core.count;
     this.#wideEnd = -1;

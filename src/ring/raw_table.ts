@@ -7,11 +7,12 @@
  * @module
  */
 
-import { IORING_CQE_F, IORING_OP, IORING_SETUP, IOSQE } from "../abi/constants.ts";
+import { IORING_CQE_F, IORING_SETUP, IOSQE } from "../abi/constants.ts";
 import type { Home } from "../memory/address.ts";
 import { giveScratch, type Scratch } from "../memory/scratch.ts";
-import type { Core } from "./core.ts";
+import { type Core, isWide } from "./core.ts";
 import { keepForGood, keptError } from "./kept.ts";
+import { LINKS } from "./pending.ts";
 import type { More } from "./raw_memory.ts";
 
 /** user_data's high word of an operation that holds memory: the core counts these. */
@@ -20,9 +21,7 @@ const GENERATION_MASK = 0x3fffffff;
 const USER_DATA = 8;
 /** In an SQE's first word. */
 const SKIP = IOSQE.CQE_SKIP_SUCCESS << 8;
-/** SQEs of 128 bytes, where those of 64 are, too. */
-const WIDE: readonly number[] = [IORING_OP.NOP128, IORING_OP.URING_CMD128];
-const LINKS = (IOSQE.IO_LINK | IOSQE.IO_HARDLINK) << 8;
+const LINKED = LINKS << 8;
 const SELECT = IOSQE.BUFFER_SELECT << 8;
 
 export class RawTable {
@@ -100,7 +99,7 @@ export class RawTable {
       const head = sqes[first]!;
       const at = first + USER_DATA;
       const slot = this.#preparedSlots[i]!;
-      const maybeLinked = first > 0 && ((sqes[first - sqeWords]! & LINKS) !== 0 || this.#mixed);
+      const maybeLinked = first > 0 && ((sqes[first - sqeWords]! & LINKED) !== 0 || this.#mixed);
       if ((head & SKIP) !== 0 || maybeLinked && this.#followsSilent(first)) {
         if ((head & SELECT) !== 0) this.#silentSelect = true;
         this.#keepForGood(slot);
@@ -123,7 +122,7 @@ export class RawTable {
     const { sqes } = this.#core;
     for (let before = this.#before(at); before >= 0; before = this.#before(before)) {
       const head = sqes[before]!;
-      if ((head & LINKS) === 0) return false;
+      if ((head & LINKED) === 0) return false;
       if ((head & SKIP) !== 0) return true;
     }
     return false;
@@ -133,7 +132,7 @@ export class RawTable {
   #before(at: number): number {
     const { sqes, sqeWords } = this.#core;
     const wide = at - 2 * sqeWords;
-    return this.#mixed && wide >= 0 && WIDE.includes(sqes[wide]! & 0xff) ? wide : at - sqeWords;
+    return this.#mixed && wide >= 0 && isWide(sqes[wide]! & 0xff) ? wide : at - sqeWords;
   }
 
   /** The caller's user data for a completion; frees the slot on the final one. */

@@ -8,13 +8,14 @@ import { IOSQE } from "../abi/constants.ts";
 import { load } from "../../ffi/load.ts";
 import { checkOptions, type OpOptions } from "./base.ts";
 import { UnsupportedError, UringError } from "./errors.ts";
+import { LINKS } from "./pending.ts";
 import { kernelRelease } from "./probe.ts";
 
 /** What makes an error for an errno; undefined: the usual one. */
 type Failed = (errno: number) => UringError | undefined;
 
 /** What a system call of its own can't be part of. */
-const NEEDS_RING = IOSQE.IO_LINK | IOSQE.IO_HARDLINK | IOSQE.IO_DRAIN | IOSQE.FIXED_FILE;
+const NEEDS_RING = LINKS | IOSQE.IO_DRAIN | IOSQE.FIXED_FILE;
 
 /**
  * Calls bind(2).
@@ -61,7 +62,7 @@ function callLater(
 ): Promise<number> {
   const flags = o === undefined ? 0 : checkOptions(o);
   if (building || (flags & NEEDS_RING) !== 0 || (o?.personality ?? 0) !== 0) {
-    const what = building || (flags & (IOSQE.IO_LINK | IOSQE.IO_HARDLINK)) !== 0
+    const what = building || (flags & LINKS) !== 0
       ? "in a chain"
       : (flags & IOSQE.FIXED_FILE) !== 0
       ? "of a registered file"

@@ -81,7 +81,7 @@ function traced(
       this.#tellSubmissions();
       const reaped = super.turn(flags, wait);
       this.#told = this.count;
-      this.#tellCompletions(reaped < 0 ? this.broughtDespite(reaped) : reaped);
+      this.#tellCompletions(this.brought(reaped));
       return reaped;
     }
 

@@ -186,8 +186,13 @@ const POLLIN = 1;
 
 /// Sleeps until `fd` is readable, or a signal comes.
 pub fn pollIn(fd: i32) void {
-    var entry = PollFd{ .fd = fd, .events = POLLIN, .revents = 0 };
-    _ = linux.syscall5(.ppoll, @intFromPtr(&entry), 1, 0, 0, 8);
+    _ = poll(fd, POLLIN, null);
+}
+
+/// `left` is what is left of it afterwards; null: no limit.
+fn poll(fd: i32, events: i16, left: ?*abi.Timespec) isize {
+    var entry = PollFd{ .fd = fd, .events = events, .revents = 0 };
+    return answer(linux.syscall5(.ppoll, @intFromPtr(&entry), 1, @intFromPtr(left), 0, 8));
 }
 
 /// A pipe: [0] is read from, [1] written to.
@@ -197,11 +202,10 @@ pub fn pipe(ends: *[2]i32) isize {
 
 /// Waits until nobody can write to a pipe any more. Tells whether that is so; not, when the time is over first. 0: no limit.
 pub fn waitForHangUp(fd: i32, limit_ns: u64) bool {
-    var entry = PollFd{ .fd = fd, .events = 0, .revents = 0 };
     var left = abi.Timespec{ .sec = @intCast(limit_ns / 1_000_000_000), .nsec = @intCast(limit_ns % 1_000_000_000) };
     while (true) {
         // A signal ends it; the kernel has written what is left.
-        const rc = answer(linux.syscall5(.ppoll, @intFromPtr(&entry), 1, if (limit_ns == 0) 0 else @intFromPtr(&left), 0, 8));
+        const rc = poll(fd, 0, if (limit_ns == 0) null else &left);
         if (rc != -EINTR) return rc == 1;
     }
 }
