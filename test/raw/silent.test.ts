@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync } from "node:fs";
 import { expect, test } from "vitest";
-import { AT, IORING_FEAT, IOSQE } from "../../mod.ts";
+import { AT, IORING_FEAT, IORING_REGISTER, IOSQE } from "../../mod.ts";
 import { RawRing } from "../../src/ring/raw.ts";
 import { completions, resultOf } from "../support/completions.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
@@ -154,4 +154,17 @@ silent("one that is done does not stand in the way of another with the same user
   ring.submitAndWait(2, LIMIT_MS);
   const results = completions(ring).map(({ userData, res }) => [userData, res]);
   expect(results.sort()).toEqual([[5, ECANCELED], [6, 0]]);
+});
+
+silent("close() ends one that waits at a registered file", () => {
+  const ring = new RawRing({ entries: 8 });
+  using pipe = new Pipe();
+  expect(ring.register(IORING_REGISTER.FILES, new Int32Array([pipe.readEnd]), 1)).toBe(0);
+  ring.prepRead(1, 0, new Uint8Array(8), 8, -1);
+  ring.sqeSetFlags(IOSQE.CQE_SKIP_SUCCESS | IOSQE.FIXED_FILE);
+  expect(ring.submit()).toBe(1);
+  pipe.closeReadEnd();
+  pipe.write("x"); // the table's is one more reader
+  ring.close();
+  expect(() => pipe.write("y")).toThrow(/EPIPE|Broken pipe/);
 });

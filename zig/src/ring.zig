@@ -167,6 +167,8 @@ pub const Ring = struct {
                 r.close();
                 return true;
             }
+            // Before 6.13 this waits for what uses a file of the table.
+            r.cancelAll();
             _ = r.register(abi.UNREGISTER_FILES, 0, 0);
             _ = r.register(abi.REGISTER_FILES, @intFromPtr(&ends[1]), 1);
             sys.close(ends[1]);
