@@ -77,6 +77,8 @@ export class Engine {
   #listener: Listener | undefined;
   /** Completions of no operation, heard or not: nobody who waits for operations means these. */
   #others = 0;
+  /** Completions of operations that turns have brought, whichever turn it was. */
+  #brought = 0;
 
   #scheduled = false;
   #armed = false;
@@ -489,8 +491,7 @@ export class Engine {
     // What a walk is amid of is saved from this turn, which overwrites it.
     if (this.#walking && this.#walked === core.cqes) this.#walked = core.cqes.slice();
     this.#disarm();
-    if (this.#chainSize > 0) this.#closeChain();
-    if (this.canceller.waiting.length > 0) this.canceller.stageWaiting();
+    this.#stageLate();
     const reaped = limits !== undefined
       ? core.turnWithin(flags, wait, { ...limits, timeout: timeoutMs })
       : timeoutMs === undefined
@@ -504,6 +505,12 @@ export class Engine {
     }
     this.#spent += reaped + 1;
     return reaped;
+  }
+
+  /** What has waited for a turn, or for a chain to be complete, as this one is now. May make turns for room. */
+  #stageLate(): void {
+    if (this.#chainSize > 0) this.#closeChain();
+    if (this.canceller.waiting.length > 0) this.canceller.stageWaiting();
   }
 
   /** Decides what comes next: another turn, or sleep. */
@@ -622,7 +629,11 @@ export class Engine {
     if (this.#walking || count === 0 && backlog.length === 0) return;
     this.#walking = true;
     try {
-      if (count > 0) this.#walk(this.core.cqes, count);
+      if (count > 0) {
+        const others = this.#others;
+        this.#walk(this.core.cqes, count);
+        this.#brought += count - (this.#others - others);
+      }
       for (let first = backlog.shift(); first !== undefined; first = backlog.shift()) {
         this.#walk(first, first.length / this.core.cqeWords);
       }
@@ -632,7 +643,9 @@ export class Engine {
   }
 
   #setAside(count: number): void {
-    this.#backlog.push(this.core.cqes.slice(0, count * this.core.cqeWords));
+    const aside = this.core.cqes.slice(0, count * this.core.cqeWords);
+    this.#backlog.push(aside);
+    this.#brought += this.#ofOperations(aside, 0, aside.length, false);
   }
 
   #walk(cqes: Int32Array, count: number): void {
@@ -680,17 +693,19 @@ export class Engine {
 
   /** Operations in flight whose end is here already, and will be settled by the walk under way, or the next. */
   #arrived(): number {
-    let count = this.#walking ? this.#finals(this.#walked, this.#walkedFrom, this.#walkedTo) : 0;
-    for (const later of this.#backlog) count += this.#finals(later, 0, later.length);
+    let count = this.#walking ? this.#ofOperations(this.#walked, this.#walkedFrom, this.#walkedTo, true) : 0;
+    for (const later of this.#backlog) count += this.#ofOperations(later, 0, later.length, true);
     return count;
   }
 
-  #finals(cqes: Int32Array, from: number, to: number): number {
+  /** Completions of operations in flight; `last`: those alone after which no other comes. */
+  #ofOperations(cqes: Int32Array, from: number, to: number, last: boolean): number {
     const { cqeWords } = this.core;
     let count = 0;
     for (let at = from; at < to; at += cqeWords) {
       const flags = cqes[at + 3]!;
-      if ((flags & IORING_CQE_F.MORE) === 0 && this.#isPending(cqes[at]!, cqes[at + 1]!)) count++;
+      const isMeant = !last || (flags & IORING_CQE_F.MORE) === 0;
+      if (isMeant && this.#isPending(cqes[at]!, cqes[at + 1]!)) count++;
       if (this.#mixedCqes && (flags & IORING_CQE_F["32"]) !== 0) at += cqeWords;
     }
     return count;
@@ -811,10 +826,13 @@ export class Engine {
     // The kernel would gather past any limit.
     const gathered = minWait === undefined ? 0 : Math.min(start + minWait, deadline!);
     const { core } = this;
-    let total = count > 0 ? this.#arrived() : 0;
-    // Now: what of it belongs to no operation must not count against what comes.
+    // Also what a turn brings amid this one, which a cancellation needs, or a callback: it is not to be waited for again.
+    const before = this.#brought - (count > 0 ? this.#arrived() : 0);
     this.#settleAll(0);
+    let total: number;
     while (true) {
+      this.#stageLate();
+      total = this.#brought - before;
       // More than the completion queue holds can't be waited for at once.
       const wait = Math.min(count - total, core.cqEntries);
       const time = deadline === undefined ? 0 : now();
@@ -824,9 +842,8 @@ export class Engine {
       let limits: WaitLimits | undefined;
       if (minWait !== undefined && !isGathering) limits = { minWait: Math.max(LEAST_WAIT_MS, gathered - time) };
       else if (until !== undefined && !isGathering) [left, limits] = [undefined, { deadline: until }];
-      const others = this.#others;
-      total += this.#turn(TURN.GET_EVENTS, Math.max(wait, 0), left, limits);
-      total -= this.#others - others;
+      this.#turn(TURN.GET_EVENTS, Math.max(wait, 0), left, limits);
+      total = this.#brought - before;
       if (this.#fatal !== undefined) throw this.#fatal;
       if (core.count === 0 && core.unsubmitted === 0 && total >= count) break;
       if ((core.state & STATE.TIMED_OUT) !== 0) break;

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { AF, type Multishot, POLL, Ring, type RingOptions, SOCK } from "../../mod.ts";
+import { AF, FileTable, IOSQE, type Multishot, POLL, Ring, type RingOptions, SOCK } from "../../mod.ts";
 import { hasOp } from "../support/kernel.ts";
 import { NEVER } from "../support/operations.ts";
 import { Pipe } from "../support/pipe.ts";
 import { CAN_RESIZE, RESIZABLE } from "../support/ring_kinds.ts";
 import { Net } from "../support/sockaddr.ts";
+import { TIME_SCALE } from "../support/time_scale.ts";
 
 const ENTRIES = 4;
 
@@ -36,13 +37,18 @@ class FullQueue implements AsyncDisposable {
     await this.ring.nop();
   }
 
-  fill(): void {
+  /** What the stream calls back for. */
+  write(): void {
     this.#pipe.write("x");
+  }
+
+  fill(): void {
+    this.write();
     for (let i = 0; i < ENTRIES; i++) this.#nops.push(this.ring.nop());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    expect(await Promise.all(this.#nops)).toEqual(Array(ENTRIES).fill(0));
+    expect(await Promise.all(this.#nops)).toEqual(this.#nops.map(() => 0));
     await this.net[Symbol.asyncDispose]();
     this.#pipe[Symbol.dispose]();
   }
@@ -142,5 +148,63 @@ describe("submitAndWait() in a callback", () => {
     second.write("in twos.");
     expect(await Promise.all(reads)).toEqual([4, 4]);
     expect(waited).toEqual([2]);
+  });
+});
+
+describe("submitAndWait() waits for nothing that another turn has brought meanwhile:", () => {
+  const WAIT = { timeout: 10_000 * TIME_SCALE };
+
+  test("as a cancellation made room for itself, which had to wait for the end of a chain", async () => {
+    await using ring = new Ring({ entries: ENTRIES });
+    using pipe = new Pipe();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const read = ring.read(pipe.readEnd, new Uint8Array(4), undefined, { signal }).catch((error: unknown) => error);
+    ring.submitAndWait(0);
+    const nops = Array.from({ length: ENTRIES }, (_, i) => ring.nop({ flags: i === ENTRIES - 1 ? IOSQE.IO_LINK : 0 }));
+    controller.abort("enough");
+    expect(ring.submitAndWait(ENTRIES + 1, WAIT)).toBeGreaterThan(ENTRIES);
+    expect(await read).toBe("enough");
+    expect(await Promise.all(nops)).toEqual(Array(ENTRIES).fill(0));
+  });
+
+  describe.skipIf(!hasOp("MSG_RING"))("and counts no message:", () => {
+    test("as an operation made room for itself", async () => {
+      await using queue = new FullQueue();
+      await using sender = new Ring();
+      const { ring } = queue;
+      const heard: unknown[] = [];
+      ring.onMessage = (data) => heard.push(data);
+      await queue.calls(() => {});
+      await sender.msgRing(ring, 0, 7);
+      const before = ring.stats.completed;
+      const nops = Array.from({ length: 2 * ENTRIES + 1 }, () => ring.nop());
+      expect(ring.submitAndWait(nops.length, WAIT)).toBe(nops.length);
+      expect(ring.stats.completed - before).toBe(nops.length);
+      await ring.nop();
+      expect(heard).toEqual([7]);
+    });
+
+    test("as a callback asked for a registration", async () => {
+      await using queue = new FullQueue();
+      await using sender = new Ring();
+      const { ring } = queue;
+      using pipe = new Pipe();
+      using files = new FileTable(ring, { size: 1 });
+      ring.onMessage = () => {};
+      const nops: Promise<number>[] = [];
+      const read = ring.read(pipe.readEnd, new Uint8Array(4));
+      await queue.calls(() => {
+        pipe.write("x");
+        nops.push(ring.nop());
+        files.update(0, [pipe.readEnd]);
+      });
+      await sender.msgRing(ring, 0, 7);
+      queue.write();
+      // The stream's, the message; and in the callback the read and the NOP.
+      expect(ring.submitAndWait(2, WAIT)).toBeGreaterThan(1);
+      expect(await read).toBe(1);
+      expect(await Promise.all(nops)).toEqual([0]);
+    });
   });
 });
