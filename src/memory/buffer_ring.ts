@@ -63,8 +63,10 @@ export interface BufferGroup {
   take(res: number, flags: number, bundle?: boolean): BorrowedBuffer[];
   /** @internal A borrowed piece comes back. */
   giveBack(id: number): void;
-  /** @internal Calls back once, when the kernel has a buffer to choose: soon, if it has one by now. */
-  whenProvided(callback: () => void): void;
+  /** @internal How often buffers went to the kernel, as {@linkcode whenProvided} is asked with. */
+  readonly provisions: number;
+  /** @internal Calls back once, when the kernel may have a buffer that it had not after so many provisions: perhaps soon. */
+  whenProvided(callback: () => void, provisions: number): void;
 }
 
 const MAX_COUNT = 32768;
@@ -137,6 +139,8 @@ export class BufferRing implements BufferGroup {
   readonly manual: boolean;
   /** How often the kernel found no buffer to choose. */
   exhausted = 0;
+  /** @internal How often buffers went to the kernel. */
+  provisions = 0;
   /** @internal */
   readonly threadBound: () => void = threadBound;
   /** @internal Holds the buffers' pages while an operation may choose one. */
@@ -346,12 +350,14 @@ export class BufferRing implements BufferGroup {
   }
 
   /**
-   * Calls back once, when the kernel has a buffer to choose: soon, if it has one by now.
+   * Calls back once, when the kernel may have a buffer that it had not after so many provisions: soon, if it has one by
+   * now. What is still provided may be an operation's, which has chosen and waits for its data: nobody else gets that.
    *
    * @internal
    */
-  whenProvided(callback: () => void): void {
-    if (this.#closed || this.#provided.includes(1)) queueMicrotask(callback);
+  whenProvided(callback: () => void, provisions: number): void {
+    const hasMore = this.provisions !== provisions && this.#provided.includes(1);
+    if (this.#closed || hasMore) queueMicrotask(callback);
     else this.#waiting.add(callback);
   }
 
@@ -382,6 +388,7 @@ export class BufferRing implements BufferGroup {
   #publish(): void {
     if (this.#closed || this.#halves[TAIL] === this.#tail) return;
     Atomics.store(this.#halves, TAIL, this.#tail);
+    this.provisions++;
     this.#waiting.tell();
   }
 

@@ -11,6 +11,7 @@ import { shown } from "./arguments.ts";
 import type { Engine } from "./engine.ts";
 import { type ErrorContext, RingClosedError, UnsupportedError, UringError } from "./errors.ts";
 import { kernelRelease } from "./probe.ts";
+import { ProvidedBuffers } from "./provided_buffers.ts";
 import { registerError } from "./register_call.ts";
 
 const EEXIST = -17;
@@ -21,11 +22,10 @@ const ENOBUFS = -105;
 /** The buffer groups of one ring. */
 export class BufferGroups {
   readonly #engine: Engine;
-  readonly #groups = new Map<number, BufferRing>();
-  /** What operations in flight hold that name a group which was closed, as long as there are any. */
+  /** By number: rings of buffers, which are registered, and groups that operations make. */
+  readonly #groups = new Map<number, BufferGroup>();
+  /** What operations in flight hold that name a group which has ended, as long as there are any. */
   readonly #left = new Map<number, WeakRef<Home>>();
-  /** Groups that operations made: nothing is registered for them. */
-  readonly #provided = new WeakSet<BufferGroup>();
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -37,26 +37,47 @@ export class BufferGroups {
       throw new TypeError(`buffers must be a BufferRing, not ${shown(buffers)}`);
     }
     if (buffers.closed) throw new TypeError("buffers is closed: make another BufferRing");
-    if (this.#groups.get(buffers.group) !== buffers && !this.#provided.has(buffers)) {
-      throw new TypeError(
-        `buffers is group ${buffers.group} of another ring: make a BufferRing with { ring } for each ring that uses one`,
-      );
+    const { group } = buffers;
+    if (this.#groups.get(group) === buffers) return;
+    if (buffers instanceof ProvidedBuffers && buffers.left === 0) {
+      throw new TypeError(`buffers is group ${group}, but all of it was removed, and others have that number now`);
     }
+    throw new TypeError(
+      `buffers is group ${group} of another ring: make a BufferRing with { ring } for each ring that uses one`,
+    );
   }
 
-  /** Makes a group known that operations made. */
-  adopt(buffers: BufferGroup): void {
-    this.#provided.add(buffers);
+  /** The group of a number, if it is one that operations make. */
+  provided(group: number): ProvidedBuffers | undefined {
+    const buffers = this.#groups.get(group);
+    return buffers instanceof ProvidedBuffers ? buffers : undefined;
+  }
+
+  /**
+   * Makes a group known that operations make.
+   *
+   * @throws {TypeError} when its number is taken: the kernel would add these buffers to those
+   */
+  adopt(buffers: ProvidedBuffers): void {
+    const { group } = buffers;
+    if (this.#isTaken(group)) {
+      throw new TypeError(`group ${group} has buffers already: give another number, or remove all of those first`);
+    }
+    this.#checkUnnamed(group);
+    this.#groups.set(group, buffers);
+  }
+
+  /** The kernel did not take the buffers of a group. */
+  abandon(buffers: ProvidedBuffers): void {
+    this.#groups.delete(buffers.group);
   }
 
   /** Registers places for buffers; gives the group's number. */
   add(buffers: BufferRing, address: number, entries: number, asked: number | undefined, flags: number): number {
     if (this.#engine.closed) throw new RingClosedError("BufferRing");
-    if (asked !== undefined && this.#isNamed(asked)) {
-      throw new TypeError(
-        `group ${asked} was closed, but operations in flight still name it: wait for them, or give another number`,
-      );
-    }
+    if (asked !== undefined) this.#checkUnnamed(asked);
+    // The kernel would not refuse that of provided buffers all of which are lent.
+    if (asked !== undefined && this.#isTaken(asked)) throw refusal(EEXIST, asked, flags);
     const group = asked ?? this.#firstFree();
     // struct io_uring_buf_reg: ring_addr, ring_entries, bgid, flags.
     const arg = new DataView(new ArrayBuffer(40));
@@ -77,17 +98,32 @@ export class BufferGroups {
     if (this.#groups.get(buffers.group) !== buffers) return;
     // What was asked for before is to find no buffers, not another's that get the number.
     if (!this.#engine.ended) this.#engine.submitStaged();
+    if (!this.#engine.core.closed) {
+      const arg = new DataView(new ArrayBuffer(40));
+      arg.setUint16(12, buffers.group, true);
+      const rc = this.#engine.core.register(IORING_REGISTER.UNREGISTER_PBUF_RING, arg, 1);
+      if (rc < 0) throw new UringError(rc, "io_uring_register", { detail: `group ${buffers.group} stays registered` });
+      this.#engine.holds.delete(buffers.pages);
+    }
     this.#groups.delete(buffers.group);
     this.#left.set(buffers.group, new WeakRef(buffers.home));
-    if (this.#engine.core.closed) return;
-    const arg = new DataView(new ArrayBuffer(40));
-    arg.setUint16(12, buffers.group, true);
-    const rc = this.#engine.core.register(IORING_REGISTER.UNREGISTER_PBUF_RING, arg, 1);
-    if (rc < 0) throw new UringError(rc, "io_uring_register", { detail: `group ${buffers.group} stays registered` });
-    this.#engine.holds.delete(buffers.pages);
   }
 
-  /** Whether operations in flight name a group that was closed. */
+  /** Whether somebody has a number: with a group that operations make, until all of its buffers were removed. */
+  #isTaken(group: number): boolean {
+    const buffers = this.#groups.get(group);
+    if (!(buffers instanceof ProvidedBuffers)) return buffers !== undefined;
+    return buffers.left > 0 || this.#engine.usesHome(buffers.home);
+  }
+
+  #checkUnnamed(group: number): void {
+    if (!this.#isNamed(group)) return;
+    throw new TypeError(
+      `group ${group} was closed, but operations in flight still name it: wait for them, or give another number`,
+    );
+  }
+
+  /** Whether operations in flight name a group that has ended. */
   #isNamed(group: number): boolean {
     const home = this.#left.get(group)?.deref();
     if (home !== undefined && this.#engine.usesHome(home)) return true;
@@ -109,7 +145,7 @@ export class BufferGroups {
 
   #firstFree(): number {
     for (let group = 0; group <= 0xffff; group++) {
-      if (!this.#groups.has(group) && !this.#isNamed(group)) return group;
+      if (!this.#isTaken(group) && !this.#isNamed(group)) return group;
     }
     throw new RangeError("all 65536 groups of the ring are in use: close a BufferRing");
   }

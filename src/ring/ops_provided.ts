@@ -24,8 +24,8 @@ export class ProvidedOps extends StreamOps {
    * @param pool whole buffers: what a completion fills has up to `pool.stride` bytes
    * @param group the group's number, 0 to 65535
    * @returns the group
-   * @throws {TypeError} {RangeError} for a pool and a group that can't be
-   * @throws {UringError} (rejects) EEXIST when a BufferRing has that number
+   * @throws {TypeError} {RangeError} for a pool and a group that can't be, and for a number that has buffers: all of them
+   *   must be removed first, or its BufferRing closed
    *
    * @example
    * ```ts
@@ -44,12 +44,18 @@ export class ProvidedOps extends StreamOps {
     if (pool.count > MAX_BUFFERS) throw new RangeError(`pool has ${pool.count} buffers; a group takes ${MAX_BUFFERS}`);
     checkInteger(group, "group", 0, 0xffff);
     const provided = new ProvidedBuffers(pool, group, (id) => this.#provideAgain(pool, group, id));
-    const promise = this.#provide(pool, group, 0, pool.count, o).then(() => {
-      this.adoptGroup(provided);
-      return provided;
-    });
-    this.engine.derived(promise);
-    return promise;
+    this.groups.adopt(provided);
+    try {
+      const promise = this.#provide(pool, group, 0, pool.count, o).then(() => provided, (error: unknown) => {
+        this.groups.abandon(provided);
+        throw error;
+      });
+      this.engine.derived(promise);
+      return promise;
+    } catch (error) {
+      this.groups.abandon(provided);
+      throw error;
+    }
   }
 
   /** A buffer has come back. What it throws once the ring is closed, or has failed, is a rejection, too. */
@@ -81,6 +87,15 @@ export class ProvidedOps extends StreamOps {
     checkInteger(count, "count", 1, 0xffff);
     const number = group instanceof ProvidedBuffers ? group.group : group;
     checkInteger(number, "group", 0, 0xffff);
-    return this.start({ op: "remove_buffers" }, o, (words, at) => prepRemoveBuffers(words, at, count, number));
+    const provided = this.groups.provided(number);
+    const decode = (removed: number) => {
+      if (provided !== undefined) provided.left -= removed;
+      return removed;
+    };
+    return this.start(
+      { op: "remove_buffers", extra: { decode } },
+      o,
+      (words, at) => prepRemoveBuffers(words, at, count, number),
+    );
   }
 }

@@ -355,17 +355,19 @@ export class StreamOps extends SystemOps {
     shots: Shots<T>,
     o: MultishotOptions<T> | undefined,
   ): Multishot<T> {
+    let provisions = 0;
     return new Multishot(this.engine, {
       isEnd: (res) => res === 0,
       discard: (buffer) => buffer.release(),
       ...shots,
       start: (extra) => {
         this.#groups.check(buffers); // closed, perhaps, since the last time
+        provisions = buffers.provisions;
         return shots.start(extra);
       },
       whenProvided: (callback) => {
         buffers.exhausted++;
-        buffers.whenProvided(callback);
+        buffers.whenProvided(callback, provisions);
       },
     }, o);
   }
@@ -540,8 +542,8 @@ export class StreamOps extends SystemOps {
   }
 
   /** @internal */
-  protected adoptGroup(buffers: BufferGroup): void {
-    this.#groups.adopt(buffers);
+  protected get groups(): BufferGroups {
+    return this.#groups;
   }
 
   /** @internal */

@@ -21,8 +21,12 @@ export class ProvidedBuffers implements BufferGroup {
   readonly size: number;
   /** How often the kernel found no buffer to choose. */
   exhausted = 0;
+  /** @internal Not counted: whoever waits for a buffer waits for the next that is given. */
+  readonly provisions = 0;
   /** @internal */
   readonly home: Home;
+  /** @internal Buffers that were not removed: with the kernel, lent, or on their way. */
+  left: number;
   readonly #pool: BufferPool;
   readonly #provide: (id: number) => Promise<unknown>;
   readonly #waiting = new Waiting();
@@ -30,6 +34,7 @@ export class ProvidedBuffers implements BufferGroup {
   /** @internal */
   constructor(pool: BufferPool, group: number, provide: (id: number) => Promise<unknown>) {
     this.#pool = pool;
+    this.left = pool.count;
     this.group = group;
     this.size = pool.stride;
     this.home = homeOf(pool.region.buffer);

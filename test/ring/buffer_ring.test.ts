@@ -6,6 +6,7 @@ import {
   type BorrowedBuffer,
   BufferPool,
   BufferRing,
+  IOSQE,
   MSG,
   Ring,
   RingClosedError,
@@ -252,6 +253,30 @@ describe.skipIf(!hasMultishotRecv)("recvMultishot()", () => {
     expect(buffers.available).toBe(8);
   });
 
+  test.skipIf(!hasOp("FIXED_FD_INSTALL"))(
+    "sleeps while an operation that waits for data has chosen the last buffer",
+    async () => {
+      await using ring = new Ring();
+      using folder = new TempFolder();
+      using pipe = new Pipe();
+      using buffers = new BufferRing({ ring, size: 64, count: 1 });
+      await using pair = await connection(ring, folder);
+      // A worker of the kernel chooses first, and waits then.
+      const read = ring.readSelect(pipe.readEnd, buffers, undefined, { flags: IOSQE.ASYNC });
+      while (buffers.head() === 0) await ring.timeout(1);
+      pair.peer.end("hello");
+      const pieces = ring.recvMultishot(pair.fd, buffers);
+      for (let i = 0; i < 20; i++) await ring.timeout(1);
+      expect(buffers.exhausted).toBe(1);
+      expect(pieces.arms).toBe(1);
+      pipe.write("x");
+      (await read)!.release();
+      const received: string[] = [];
+      for await (using piece of pieces) received.push(text(piece.bytes));
+      expect(received).toEqual(["hello"]);
+    },
+  );
+
   test("an empty datagram does not end it", async () => {
     await using net = new Net();
     const { ring } = net;
@@ -471,6 +496,59 @@ describe("provideBuffers()", () => {
     }
     await ring.close();
     expect(await pieces.return()).toEqual({ value: undefined, done: true });
+  });
+
+  describe("has its number to itself:", () => {
+    const TAKEN = /^group 5 has buffers already: give another number, or remove all of those first/;
+
+    test("other buffers get it when all of the first were removed, and those are refused then", async () => {
+      await using ring = new Ring();
+      using pipe = new Pipe();
+      using one = new BufferPool({ size: 8, count: 2 });
+      using two = new BufferPool({ size: 8, count: 1 });
+      const first = await ring.provideBuffers(one, 5);
+      pipe.write("x");
+      const lent = (await ring.readSelect(pipe.readEnd, first))!;
+      expect(await ring.removeBuffers(2, 5)).toBe(1);
+      expect(thrown(() => ring.provideBuffers(two, 5), TypeError).message).toMatch(TAKEN);
+      lent.release();
+      await ring.nop();
+      expect(await ring.removeBuffers(2, first)).toBe(1);
+      const waiting = ring.readSelect(pipe.readEnd, first).catch(({ code }) => code);
+      expect(thrown(() => ring.provideBuffers(two, 5), TypeError).message).toMatch(TAKEN);
+      expect(await waiting).toBe("ENOBUFS");
+      const second = await ring.provideBuffers(two, 5);
+      expect(thrown(() => ring.readSelect(pipe.readEnd, first), TypeError).message).toMatch(/^buffers is group 5, but/);
+      pipe.write("y");
+      using buffer = await ring.readSelect(pipe.readEnd, second);
+      expect(text(buffer!.bytes)).toBe("y");
+    });
+
+    test("it has none where the kernel did not take its buffers", async () => {
+      await using ring = new Ring();
+      using pool = new BufferPool({ size: 8, count: 2 });
+      const codes = ring.link((ring) =>
+        [ring.closeFd(1_000_000), ring.provideBuffers(pool, 5)].map((promise) => promise.catch(({ code }) => code))
+      );
+      expect((await Promise.all(codes))[1]).toBe("ECANCELED");
+      expect((await ring.provideBuffers(pool, 5)).group).toBe(5);
+    });
+
+    test.skipIf(!hasBufferRings)("a BufferRing takes no other's, nor has its own taken", async () => {
+      await using ring = new Ring();
+      using pipe = new Pipe();
+      using pool = new BufferPool({ size: 8, count: 1 });
+      const first = await ring.provideBuffers(pool, 0);
+      using own = new BufferRing({ ring, size: 8, count: 1 });
+      expect(own.group).toBe(1);
+      pipe.write("x");
+      // With all of them lent, the kernel would not refuse.
+      using lent = await ring.readSelect(pipe.readEnd, first);
+      expect(thrown(() => new BufferRing({ ring, size: 8, count: 1, group: 0 }), UringError).code).toBe("EEXIST");
+      using other = new BufferRing({ ring, size: 8, count: 1, group: 5 });
+      expect(thrown(() => ring.provideBuffers(pool, 5), TypeError).message).toMatch(TAKEN);
+      expect([text(lent!.bytes), other.available]).toEqual(["x", 1]);
+    });
   });
 
   test("refuses what can't be", async () => {
