@@ -58,6 +58,27 @@ function settle(buffer: ArrayBufferLike, name: string): Home {
   return home;
 }
 
+/**
+ * Where bytes are, of which an operation may use `length`. All that it uses lies in their buffer, whatever they say: a
+ * property of their own may stand for that of every view.
+ *
+ * @param home their buffer's
+ */
+export function addressOf(home: Home, bytes: Bytes, length: number): number {
+  const offset = ArrayBuffer.isView(bytes) ? bytes.byteOffset : 0;
+  if (!(typeof offset === "number" && offset >= 0 && offset + length <= home.whole.length)) {
+    refuseRange(offset, length, home);
+  }
+  return home.address + offset;
+}
+
+function refuseRange(offset: unknown, length: number, { whole }: Home): never {
+  throw new RangeError(
+    `bytes ${offset} to ${Number(offset) + length} are beyond their buffer, which has ${whole.length}: ` +
+      "give a view that does not redefine byteOffset or byteLength",
+  );
+}
+
 /** Makes known that a buffer lies on pages of ours. */
 export function setHome(buffer: ArrayBufferLike, region: Region): Home {
   const home = new Home(load().address(new Uint8Array(buffer)), buffer, region);
@@ -81,7 +102,7 @@ const BUFFER_KINDS = [ArrayBuffer, ...(typeof SharedArrayBuffer === "undefined" 
 const lengthGetters = BUFFER_KINDS.map((kind) => Object.getOwnPropertyDescriptor(kind.prototype, "byteLength")!.get!);
 
 /** Whether it is a buffer, and not what only looks like one; of another realm (`node:vm`), too. */
-function isBuffer(value: unknown): value is ArrayBufferLike {
+export function isBuffer(value: unknown): value is ArrayBufferLike {
   return lengthGetters.some((byteLength) => {
     try {
       byteLength.call(value);

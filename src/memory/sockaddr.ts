@@ -5,7 +5,7 @@
  */
 
 import { AF } from "../abi/constants.ts";
-import { type Bytes, refuseBytes } from "./address.ts";
+import { type Bytes, isBuffer, refuseBytes } from "./address.ts";
 import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from "./ip.ts";
 
 /** An address of IPv4 or IPv6. */
@@ -125,14 +125,14 @@ function encodePath(path: string, name: string): Uint8Array<ArrayBuffer> {
 
 function copyRaw(bytes: Bytes, name: string): Uint8Array<ArrayBuffer> {
   const isView = ArrayBuffer.isView(bytes);
-  if (!isView && typeof bytes.byteLength !== "number") refuseAddress(bytes, name);
+  if (!isView && !isBuffer(bytes)) refuseAddress(bytes, name);
   if (bytes.byteLength === 0) refuseBytes(bytes, name);
-  if (bytes.byteLength < 2 || bytes.byteLength > SOCKADDR_ROOM) {
-    throw new RangeError(`${name} must be a sockaddr of 2 to ${SOCKADDR_ROOM} bytes, not of ${bytes.byteLength}`);
-  }
   const source = isView
     ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     : new Uint8Array(bytes as ArrayBufferLike);
+  if (source.length < 2 || source.length > SOCKADDR_ROOM) {
+    throw new RangeError(`${name} must be a sockaddr of 2 to ${SOCKADDR_ROOM} bytes, not of ${source.length}`);
+  }
   return new Uint8Array(source);
 }
 

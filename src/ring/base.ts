@@ -6,7 +6,7 @@
 
 import { type IORING_OP, IOSQE } from "../abi/constants.ts";
 import { prepCancel, prepLinkTimeout } from "../abi/encode.ts";
-import type { Bytes, Home } from "../memory/address.ts";
+import type { Home } from "../memory/address.ts";
 import { giveScratch, type Scratch, takeScratch } from "../memory/scratch.ts";
 import { checkInteger, checkMilliseconds, type FileSlot, shown } from "./arguments.ts";
 import { Engine } from "./engine.ts";
@@ -369,9 +369,4 @@ export function writeTimespec(ms: number): Scratch {
   scratch.view.setBigInt64(0, BigInt(seconds), true);
   scratch.view.setBigInt64(8, BigInt(Math.round((ms - seconds * 1000) * 1e6)), true);
   return scratch;
-}
-
-/** Where an operation's bytes are. */
-export function bytesAddress(home: Home, bytes: Bytes): number {
-  return ArrayBuffer.isView(bytes) ? home.address + bytes.byteOffset : home.address;
 }

@@ -6,11 +6,11 @@
 
 import { IORING_RECVSEND, IORING_SEND, MSG } from "../abi/constants.ts";
 import { prepRecv, prepSend, prepSendto } from "../abi/encode.ts";
-import { bufferOf, type Bytes, homeOf } from "../memory/address.ts";
+import { addressOf, bufferOf, type Bytes, homeOf } from "../memory/address.ts";
 import type { Scratch } from "../memory/scratch.ts";
 import { encodeAddress, type SocketAddress } from "../memory/sockaddr.ts";
 import { checkFd, checkFlags, lengthOf } from "./arguments.ts";
-import { bytesAddress, type OpOptions } from "./base.ts";
+import type { OpOptions } from "./base.ts";
 import type { Extra } from "./pending.ts";
 import { UnsupportedError } from "./errors.ts";
 import { SocketOps } from "./net_connect.ts";
@@ -122,7 +122,7 @@ export class SendOps extends SocketOps {
     checkFlags(flags, "flags");
     const length = lengthOf(buffer, "buffer");
     const home = homeOf(bufferOf(buffer));
-    const address = bytesAddress(home, buffer);
+    const address = addressOf(home, buffer, length);
     if (o !== undefined) {
       const ioprio = this.transferFlags(o);
       return this.start({ op: "recv", fd, home }, o, (words, at) => {

@@ -4,9 +4,8 @@
  * @module
  */
 
-import { type Bytes, homeOf } from "../memory/address.ts";
+import { addressOf, type Bytes, homeOf } from "../memory/address.ts";
 import { checkInteger, lengthOf, shown } from "./arguments.ts";
-import { bytesAddress } from "./base.ts";
 import { RingClosedError } from "./errors.ts";
 import { ProvidedOps } from "./ops_provided.ts";
 import { MAX_BUFFERS, MAX_PIECE, type Piece } from "./registrations.ts";
@@ -150,5 +149,5 @@ function pieceOf(bytes: Bytes, i: number): Piece {
     );
   }
   if (length > MAX_PIECE) throw new RangeError(`${name} is ${length} bytes long: one buffer is at most ${MAX_PIECE}`);
-  return { region: home.region, address: bytesAddress(home, bytes), length };
+  return { region: home.region, address: addressOf(home, bytes, length), length };
 }

@@ -7,9 +7,9 @@
 import { IORING_URING_CMD } from "../abi/constants.ts";
 import { prepCmdDiscard, prepCmdZoneResetAll, prepUringCmd, prepUringCmd128 } from "../abi/encode.ts";
 import { put64 } from "../abi/encode/words.ts";
-import { type Bytes, type Home, homeOf } from "../memory/address.ts";
+import { addressOf, type Bytes, type Home, homeOf } from "../memory/address.ts";
 import { checkFd, checkInteger, checkOffset, checkU32, lengthOf, shown } from "./arguments.ts";
-import { bytesAddress, type OpOptions } from "./base.ts";
+import type { OpOptions } from "./base.ts";
 import { UringError } from "./errors.ts";
 import { RingMessageOps } from "./ops_message.ts";
 
@@ -153,7 +153,7 @@ function checkCommand(o: CommandOptions | undefined, room: number): Command {
   } else if (addr !== undefined) {
     len = lengthOf(addr, "addr");
     home = homeOf(ArrayBuffer.isView(addr) ? addr.buffer : addr, "addr");
-    address = bytesAddress(home, addr);
+    address = addressOf(home, addr, len);
   }
   if (o?.len !== undefined) {
     checkU32(o.len, "len");

@@ -6,7 +6,7 @@
 
 import { FUTEX2 } from "../abi/constants.ts";
 import { prepFutexWait, prepFutexWaitv, prepFutexWake } from "../abi/encode.ts";
-import { type Home, homeOf } from "../memory/address.ts";
+import { addressOf, type Home, homeOf } from "../memory/address.ts";
 import { giveScratch, takeScratch } from "../memory/scratch.ts";
 import { checkInteger, checkU32, shown } from "./arguments.ts";
 import type { OpOptions } from "./base.ts";
@@ -185,7 +185,7 @@ function wordAt(
       `${prefix}memory belongs to one thread alone, where nobody could wake it: use a SharedArrayBuffer, or a BufferPool's`,
     );
   }
-  return { home, address: home.address + memory.byteOffset + index * 4 };
+  return { home, address: addressOf(home, memory, (index + needed) * 4) + index * 4 };
 }
 
 function isShared(buffer: ArrayBufferLike): boolean {

@@ -9,11 +9,11 @@
 
 import { IORING_SETUP, SOCKET_URING_OP, SOL } from "../abi/constants.ts";
 import { prepCmdGetsockname, prepCmdSock } from "../abi/encode.ts";
-import { bufferOf, type Bytes, homeOf } from "../memory/address.ts";
+import { addressOf, bufferOf, type Bytes, homeOf } from "../memory/address.ts";
 import { takeScratch } from "../memory/scratch.ts";
 import { decodeAddress, SOCKADDR_ROOM, type SocketAddress } from "../memory/sockaddr.ts";
 import { checkFd, checkFlags, lengthOf } from "./arguments.ts";
-import { bytesAddress, type OpOptions } from "./base.ts";
+import type { OpOptions } from "./base.ts";
 import { UnsupportedError, UringError } from "./errors.ts";
 import { ZeroCopyOps } from "./net_zerocopy.ts";
 import { kernelRelease } from "./probe.ts";
@@ -60,7 +60,7 @@ export class NetOps extends ZeroCopyOps {
     checkFlags(name, "name");
     const length = optionLength(buffer, "buffer");
     const home = homeOf(bufferOf(buffer));
-    const address = bytesAddress(home, buffer);
+    const address = addressOf(home, buffer, length);
     this.#needCommand("GETSOCKOPT");
     const failed = this.#failing("GETSOCKOPT", fd, level);
     return this.start({ op: "uring_cmd", fd, home, extra: { failed } }, o, (words, at) => {
@@ -93,7 +93,7 @@ export class NetOps extends ZeroCopyOps {
     }
     const length = optionLength(value, "value");
     const home = homeOf(bufferOf(value), "value");
-    const address = bytesAddress(home, value);
+    const address = addressOf(home, value, length);
     return this.start({ op: "uring_cmd", fd, home, extra: { failed } }, o, (words, at) => {
       prepCmdSock(words, at, SOCKET_URING_OP.SETSOCKOPT, fd, level, name, address, length);
     });

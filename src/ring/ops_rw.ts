@@ -14,12 +14,12 @@ import {
   prepWritev2,
   prepWritevFixed,
 } from "../abi/encode.ts";
-import { bufferOf, type Bytes, type Home, homeOf } from "../memory/address.ts";
+import { addressOf, bufferOf, type Bytes, type Home, homeOf } from "../memory/address.ts";
 import { IOVEC_SIZE, MAX_IOVECS, writeIovec } from "../memory/msghdr.ts";
 import { BufferPool } from "../memory/pool.ts";
 import { giveScratch, type Scratch, takeScratch } from "../memory/scratch.ts";
 import { checkFd, checkFlags, checkInteger, lengthOf, type Offset, shown, toOffset } from "./arguments.ts";
-import { bytesAddress, type OpOptions } from "./base.ts";
+import type { OpOptions } from "./base.ts";
 import { RingClosedError } from "./errors.ts";
 import { NopOps } from "./ops_nop.ts";
 import { type Registrations, registrationsOf } from "./registrations.ts";
@@ -75,7 +75,7 @@ export class RwOps extends NopOps {
     const length = lengthOf(buffer, "buffer");
     const from = toOffset(offset);
     const home = homeOf(bufferOf(buffer));
-    const address = bytesAddress(home, buffer);
+    const address = addressOf(home, buffer, length);
     if (o !== undefined) {
       const finish = rwFinisher(o);
       return this.start({ op: "read", fd, home }, o, (words, at) => {
@@ -103,7 +103,7 @@ export class RwOps extends NopOps {
     const length = lengthOf(buffer, "buffer");
     const from = toOffset(offset);
     const home = homeOf(bufferOf(buffer));
-    const address = bytesAddress(home, buffer);
+    const address = addressOf(home, buffer, length);
     if (o !== undefined) {
       const finish = rwFinisher(o);
       return this.start({ op: "write", fd, home }, o, (words, at) => {
@@ -163,7 +163,7 @@ export class RwOps extends NopOps {
     const length = lengthOf(buffer, "buffer");
     const from = toOffset(offset);
     const home = homeOf(bufferOf(buffer));
-    const address = bytesAddress(home, buffer);
+    const address = addressOf(home, buffer, length);
     const index = o?.bufIndex === undefined ? this.registrations.indexOf(home, address) : checkIndex(o.bufIndex);
     if (o !== undefined) {
       const finish = rwFinisher(o);
@@ -187,7 +187,7 @@ export class RwOps extends NopOps {
     const length = lengthOf(buffer, "buffer");
     const from = toOffset(offset);
     const home = homeOf(bufferOf(buffer));
-    const address = bytesAddress(home, buffer);
+    const address = addressOf(home, buffer, length);
     const index = o?.bufIndex === undefined ? this.registrations.indexOf(home, address) : checkIndex(o.bufIndex);
     if (o !== undefined) {
       const finish = rwFinisher(o);
@@ -255,7 +255,7 @@ export class RwOps extends NopOps {
   }
 
   #indexOfAll(homes: readonly Home[], buffers: readonly Bytes[]): number {
-    const indexes = homes.map((home, i) => this.registrations.indexOf(home, bytesAddress(home, buffers[i]!)));
+    const indexes = homes.map((home, i) => this.registrations.indexOf(home, addressOf(home, buffers[i]!, 0)));
     const other = indexes.findIndex((index) => index !== indexes[0]);
     if (other > 0) {
       throw new TypeError(
@@ -331,7 +331,7 @@ function iovecs(buffers: readonly Bytes[]): Iovecs {
   }
   const scratch = takeScratch(count * IOVEC_SIZE);
   for (let i = 0; i < count; i++) {
-    writeIovec(scratch.view, i * IOVEC_SIZE, bytesAddress(homes[i]!, buffers[i]!), lengths[i]!);
+    writeIovec(scratch.view, i * IOVEC_SIZE, addressOf(homes[i]!, buffers[i]!, lengths[i]!), lengths[i]!);
   }
   return { scratch, homes, count };
 }

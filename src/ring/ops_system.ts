@@ -6,9 +6,9 @@
 
 import { MADV } from "../abi/constants.ts";
 import { prepMadvise } from "../abi/encode.ts";
-import { type Bytes, homeOf } from "../memory/address.ts";
+import { addressOf, type Bytes, homeOf } from "../memory/address.ts";
 import { checkU32, lengthOf } from "./arguments.ts";
-import { bytesAddress, type OpOptions } from "./base.ts";
+import type { OpOptions } from "./base.ts";
 import { CommandOps } from "./ops_command.ts";
 
 const PAGE = 4096;
@@ -38,7 +38,7 @@ export class SystemOps extends CommandOps {
     if (home.region === null) {
       throw new TypeError("buffer must be a BufferPool's: other memory shares its pages with what belongs to others");
     }
-    const address = bytesAddress(home, buffer);
+    const address = addressOf(home, buffer, length);
     if (address % PAGE !== 0 || length % PAGE !== 0) {
       throw new TypeError(
         `buffer must be whole pages of ${PAGE} bytes, not ${length} bytes from ${address % PAGE} on: make the pool's ` +

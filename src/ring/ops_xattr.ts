@@ -5,10 +5,10 @@
  */
 
 import { prepFgetxattr, prepFsetxattr, prepGetxattr, prepSetxattr } from "../abi/encode.ts";
-import { type Bytes, type Home, homeOf, isDetached, refuseBytes } from "../memory/address.ts";
+import { addressOf, type Bytes, type Home, homeOf, isDetached, refuseBytes } from "../memory/address.ts";
 import { giveScratch, type Path, pathText, type Scratch, scratchPath, takeScratch } from "../memory/scratch.ts";
 import { checkFd, checkU32, lengthOf, shown } from "./arguments.ts";
-import { bytesAddress, type Operation, type OpOptions } from "./base.ts";
+import type { Operation, OpOptions } from "./base.ts";
 import type { UringError } from "./errors.ts";
 import { PipeOps } from "./ops_pipe.ts";
 import { follows } from "./ops_time.ts";
@@ -118,7 +118,7 @@ export class XattrOps extends PipeOps {
   #get(of: Of, name: string | Uint8Array, buffer: Bytes, o: OpOptions | undefined): Promise<number> {
     const length = lengthOf(buffer, "buffer");
     const home = homeOf(ArrayBuffer.isView(buffer) ? buffer.buffer : buffer);
-    return this.#startGet<number>(of, name, bytesAddress(home, buffer), length, { home }, o);
+    return this.#startGet<number>(of, name, addressOf(home, buffer, length), length, { home }, o);
   }
 
   /** The value, however long it is: the kernel allows 64 KiB. */
@@ -214,11 +214,12 @@ function valueOf(value: string | Bytes): { home: Home | null; address: number; l
     if (isDetached(buffer)) refuseBytes(bytes, "value");
     return { home: null, address: 0, length: 0 };
   }
-  if (lengthOf(bytes, "value") > MAX_VALUE) {
-    throw new RangeError(`value is ${length} bytes long; an extended attribute has at most ${MAX_VALUE}`);
+  const used = lengthOf(bytes, "value");
+  if (used > MAX_VALUE) {
+    throw new RangeError(`value is ${used} bytes long; an extended attribute has at most ${MAX_VALUE}`);
   }
   const home = homeOf(ArrayBuffer.isView(bytes) ? bytes.buffer : bytes, "value");
-  return { home, address: bytesAddress(home, bytes), length: length as number };
+  return { home, address: addressOf(home, bytes, used), length: used };
 }
 
 /** The attribute's name, and the path where there is one, in scratch memory. Gives `other` back when it throws. */

@@ -241,7 +241,10 @@ export class RawBase {
     if (this.#core.closed) throw new RingClosedError("register");
     checkInteger(opcode, "opcode", 0, 0xffffffff);
     checkInteger(count, "count", 0, 0xffffffff);
-    if (arg !== null && arg !== undefined) homeFor(arg, registerSize(opcode, count), "arg");
+    if (arg !== null && arg !== undefined) {
+      const size = registerSize(opcode, count);
+      addressIn(homeFor(arg, size, "arg"), arg, size);
+    }
     const bytes = arg === null || arg === undefined || ArrayBuffer.isView(arg) ? arg ?? null : new Uint8Array(arg);
     const result = this.#core.register(opcode, bytes, count);
     this.#limit = this.#core.limit; // ENABLE_RINGS
@@ -427,7 +430,7 @@ export class RawBase {
     if (at < 0) return false;
     const home = homeFor(buffer, length, "buffer");
     check64(offset, "offset");
-    encode.prepRead(this.#sqes, at, fd, addressIn(home, buffer), length, offset);
+    encode.prepRead(this.#sqes, at, fd, addressIn(home, buffer, length), length, offset);
     return this.#holding(at, userData, home, null);
   }
 
@@ -437,7 +440,7 @@ export class RawBase {
     if (at < 0) return false;
     const home = homeFor(buffer, length, "buffer");
     check64(offset, "offset");
-    encode.prepWrite(this.#sqes, at, fd, addressIn(home, buffer), length, offset);
+    encode.prepWrite(this.#sqes, at, fd, addressIn(home, buffer, length), length, offset);
     return this.#holding(at, userData, home, null);
   }
 }

@@ -119,7 +119,7 @@ export class RawFiles extends RawRw {
     if (at < 0) return false;
     checkU32(nrFds, "nrFds");
     const home = homeFor(fds, nrFds * 4, "fds");
-    encode.prepFilesUpdate(this.sqes, at, addressIn(home, fds), nrFds, offset);
+    encode.prepFilesUpdate(this.sqes, at, addressIn(home, fds, nrFds * 4), nrFds, offset);
     return this.holding(at, userData, home, null);
   }
 
@@ -138,7 +138,7 @@ export class RawFiles extends RawRw {
     if (at < 0) return false;
     checkFlags(pipeFlags, "pipeFlags");
     const home = homeFor(fds, 8, "fds");
-    encode.prepPipe(this.sqes, at, addressIn(home, fds), pipeFlags);
+    encode.prepPipe(this.sqes, at, addressIn(home, fds, 8), pipeFlags);
     return this.holding(at, userData, home, null);
   }
 
@@ -149,7 +149,7 @@ export class RawFiles extends RawRw {
     checkFlags(pipeFlags, "pipeFlags");
     checkFlags(fileIndex, "fileIndex");
     const home = homeFor(fds, 8, "fds");
-    encode.prepPipeDirect(this.sqes, at, addressIn(home, fds), pipeFlags, fileIndex);
+    encode.prepPipeDirect(this.sqes, at, addressIn(home, fds, 8), pipeFlags, fileIndex);
     return this.holding(at, userData, home, null);
   }
 }

@@ -8,7 +8,7 @@
  */
 
 import { architecture } from "../../ffi/host.ts";
-import { type Bytes, type Home, homeOf } from "../memory/address.ts";
+import { addressOf, type Bytes, type Home, homeOf } from "../memory/address.ts";
 import { IOVEC_SIZE, MAX_IOVECS, MSGHDR_SIZE, readMsghdr, writeIovec, writeMsghdr } from "../memory/msghdr.ts";
 import { giveScratch, type Path, type Scratch, scratchPath, takeScratch } from "../memory/scratch.ts";
 import { checkFlags, checkInteger, checkMilliseconds, checkU32, lengthOf, shown } from "./arguments.ts";
@@ -63,7 +63,7 @@ export interface RawMsghdr {
 }
 
 /** The largest sockaddr that the kernel writes: sizeof(struct sockaddr_storage). */
-const SOCKADDR_STORAGE = 128;
+export const SOCKADDR_STORAGE = 128;
 const OPEN_HOW_SIZE = 24;
 const FUTEX_WAITV_SIZE = 24;
 /** FUTEX_WAITV_MAX */
@@ -92,10 +92,9 @@ export function homeFor(memory: Memory, length: number, name: string): Home | nu
   return homeOf(ArrayBuffer.isView(memory) ? memory.buffer : memory, name);
 }
 
-/** Where memory is: `home` is its bytes' home, null for an address. */
-export function addressIn(home: Home | null, memory: Memory): number | bigint {
-  if (home === null) return memory as number | bigint;
-  return ArrayBuffer.isView(memory) ? home.address + memory.byteOffset : home.address;
+/** Where memory is, of which `length` bytes are used: `home` is its bytes' home, null for an address. */
+export function addressIn(home: Home | null, memory: Memory, length: number): number | bigint {
+  return home === null ? memory as number | bigint : addressOf(home, memory as Bytes, length);
 }
 
 function refuseAddress(address: number | bigint, name: string): never {
@@ -201,7 +200,7 @@ export interface More {
 
 function inPlace(memory: Memory, length: number, name: string): Placed {
   const home = homeFor(memory, length, name);
-  return { home, scratch: null, address: addressIn(home, memory) };
+  return { home, scratch: null, address: addressIn(home, memory, length) };
 }
 
 /** Whether it is memory; if not, it is an object that says the same. */
@@ -255,7 +254,8 @@ function bytesOf(bytes: Bytes, name: string): Bytes {
 
 function writeIovecs({ view }: Scratch, buffers: readonly Bytes[], homes: readonly Home[]): void {
   homes.forEach((home, i) => {
-    writeIovec(view, i * IOVEC_SIZE, addressIn(home, buffers[i]!), buffers[i]!.byteLength);
+    const length = buffers[i]!.byteLength;
+    writeIovec(view, i * IOVEC_SIZE, addressIn(home, buffers[i]!, length), length);
   });
 }
 
@@ -278,11 +278,11 @@ export function msghdrFor(msg: RawMsghdr | Memory, received = false): Placed {
   const header = takeScratch(MSGHDR_SIZE);
   const { view } = header;
   writeMsghdr(view, 0, {
-    name: nameHome === null ? 0 : addressIn(nameHome, name!),
+    name: nameHome === null ? 0 : addressIn(nameHome, name!, namelen),
     nameLength: namelen,
     iovecs: vectors?.address ?? 0,
     iovecCount: homes.length,
-    control: controlHome === null ? 0 : addressIn(controlHome, control!),
+    control: controlHome === null ? 0 : addressIn(controlHome, control!, controllen),
     controlLength: controllen,
     flags,
   });
@@ -319,7 +319,7 @@ export function futexesFor(futexes: Memory | readonly RawFutexWait[], nrFutex: n
     check64(val, "futex.val");
     checkFlags(flags, "futex.flags");
     const home = homeFor(futex, 4, "futex.futex");
-    return { home, address: BigInt(addressIn(home, futex)), val, flags };
+    return { home, address: BigInt(addressIn(home, futex, 4)), val, flags };
   });
   const scratch = takeScratch(nrFutex * FUTEX_WAITV_SIZE);
   waits.forEach(({ address, val, flags }, i) => {

@@ -23,7 +23,7 @@ export class RawNames extends RawFiles {
     const home = homeFor(statxbuf, STATX_SIZE, "statxbuf");
     const scratch = pathFor(path, "path", true);
     const pathAddress = scratch?.address ?? path as number;
-    encode.prepStatx(this.sqes, at, dfd, pathAddress, flags, mask, addressIn(home, statxbuf));
+    encode.prepStatx(this.sqes, at, dfd, pathAddress, flags, mask, addressIn(home, statxbuf, STATX_SIZE));
     return this.holding(at, userData, home, scratch);
   }
 
@@ -162,7 +162,7 @@ export class RawNames extends RawFiles {
       this.sqes,
       at,
       nameCopy?.address ?? name as number,
-      addressIn(home, value),
+      addressIn(home, value, len),
       pathAddress,
       len,
     );
@@ -187,7 +187,7 @@ export class RawNames extends RawFiles {
     const nameCopy = orGiveBack(pathCopy, () => pathFor(name, "name"));
     const nameAddress = nameCopy?.address ?? name as number;
     const pathAddress = pathCopy?.address ?? path as number;
-    encode.prepSetxattr(this.sqes, at, nameAddress, addressIn(home, value), pathAddress, flags, len);
+    encode.prepSetxattr(this.sqes, at, nameAddress, addressIn(home, value, len), pathAddress, flags, len);
     return this.holding(at, userData, home, nameCopy, { scratch: pathCopy });
   }
 
@@ -198,7 +198,7 @@ export class RawNames extends RawFiles {
     checkU32(len, "len");
     const home = homeFor(value, len, "value");
     const scratch = pathFor(name, "name");
-    encode.prepFgetxattr(this.sqes, at, fd, scratch?.address ?? name as number, addressIn(home, value), len);
+    encode.prepFgetxattr(this.sqes, at, fd, scratch?.address ?? name as number, addressIn(home, value, len), len);
     return this.holding(at, userData, home, scratch);
   }
 
@@ -217,7 +217,15 @@ export class RawNames extends RawFiles {
     checkU32(len, "len");
     const home = homeFor(value, len, "value");
     const scratch = pathFor(name, "name");
-    encode.prepFsetxattr(this.sqes, at, fd, scratch?.address ?? name as number, addressIn(home, value), flags, len);
+    encode.prepFsetxattr(
+      this.sqes,
+      at,
+      fd,
+      scratch?.address ?? name as number,
+      addressIn(home, value, len),
+      flags,
+      len,
+    );
     return this.holding(at, userData, home, scratch);
   }
 }

@@ -48,7 +48,7 @@ export class RawRw extends RawBase {
       );
     }
     const home = homeFor(addr, len, "addr");
-    encode.prepRw(this.sqes, at, op, fd, addressIn(home, addr), len, offset);
+    encode.prepRw(this.sqes, at, op, fd, addressIn(home, addr, len), len, offset);
     return this.holding(at, userData, home, null);
   }
 
@@ -65,7 +65,7 @@ export class RawRw extends RawBase {
     if (at < 0) return false;
     const home = homeFor(buffer, length, "buffer");
     check64(offset, "offset");
-    encode.prepReadFixed(this.sqes, at, fd, addressIn(home, buffer), length, offset, bufIndex);
+    encode.prepReadFixed(this.sqes, at, fd, addressIn(home, buffer, length), length, offset, bufIndex);
     return this.holding(at, userData, home, null);
   }
 
@@ -82,7 +82,7 @@ export class RawRw extends RawBase {
     if (at < 0) return false;
     const home = homeFor(buffer, length, "buffer");
     check64(offset, "offset");
-    encode.prepWriteFixed(this.sqes, at, fd, addressIn(home, buffer), length, offset, bufIndex);
+    encode.prepWriteFixed(this.sqes, at, fd, addressIn(home, buffer, length), length, offset, bufIndex);
     return this.holding(at, userData, home, null);
   }
 
@@ -288,7 +288,7 @@ export class RawRw extends RawBase {
     if (at < 0) return false;
     checkFlags(advice, "advice");
     const home = pagesFor(addr, length, "addr");
-    encode.prepMadvise(this.sqes, at, addressIn(home, addr), length, advice);
+    encode.prepMadvise(this.sqes, at, addressIn(home, addr, Number(length)), length, advice);
     return this.holding(at, userData, home, null);
   }
 
@@ -299,7 +299,7 @@ export class RawRw extends RawBase {
     check64(length, "length");
     checkFlags(advice, "advice");
     const home = pagesFor(addr, length, "addr");
-    encode.prepMadvise64(this.sqes, at, addressIn(home, addr), length, advice);
+    encode.prepMadvise64(this.sqes, at, addressIn(home, addr, Number(length)), length, advice);
     return this.holding(at, userData, home, null);
   }
 }

@@ -7,7 +7,16 @@
 import * as encode from "../abi/encode.ts";
 import type { Home } from "../memory/address.ts";
 import { checkFlags, checkInteger, checkU32 } from "./arguments.ts";
-import { addressIn, checkU16, homeFor, type Memory, msghdrFor, type RawMsghdr, sockaddrOut } from "./raw_memory.ts";
+import {
+  addressIn,
+  checkU16,
+  homeFor,
+  type Memory,
+  msghdrFor,
+  type RawMsghdr,
+  SOCKADDR_STORAGE,
+  sockaddrOut,
+} from "./raw_memory.ts";
 import { RawNames } from "./raw_names.ts";
 
 /** sizeof(socklen_t) */
@@ -64,7 +73,7 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkU32(addrlen, "addrlen");
     const home = homeFor(addr, addrlen, "addr");
-    encode.prepBind(this.sqes, at, fd, addressIn(home, addr), addrlen);
+    encode.prepBind(this.sqes, at, fd, addressIn(home, addr, addrlen), addrlen);
     return this.holding(at, userData, home, null);
   }
 
@@ -83,7 +92,7 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkU32(addrlen, "addrlen");
     const home = homeFor(addr, addrlen, "addr");
-    encode.prepConnect(this.sqes, at, fd, addressIn(home, addr), addrlen);
+    encode.prepConnect(this.sqes, at, fd, addressIn(home, addr, addrlen), addrlen);
     return this.holding(at, userData, home, null);
   }
 
@@ -107,7 +116,14 @@ export class RawSockets extends RawNames {
     checkFlags(flags, "flags");
     const home = sockaddrOut(addr, "addr");
     const lengthHome = homeFor(addrlen, SOCKLEN_SIZE, "addrlen");
-    encode.prepAccept(this.sqes, at, fd, addressIn(home, addr), addressIn(lengthHome, addrlen), flags);
+    encode.prepAccept(
+      this.sqes,
+      at,
+      fd,
+      addressIn(home, addr, SOCKADDR_STORAGE),
+      addressIn(lengthHome, addrlen, SOCKLEN_SIZE),
+      flags,
+    );
     return this.holding(at, userData, home, null, besides(lengthHome));
   }
 
@@ -126,8 +142,16 @@ export class RawSockets extends RawNames {
     checkFlags(fileIndex, "fileIndex");
     const home = sockaddrOut(addr, "addr");
     const lengthHome = homeFor(addrlen, SOCKLEN_SIZE, "addrlen");
-    const lengthAddress = addressIn(lengthHome, addrlen);
-    encode.prepAcceptDirect(this.sqes, at, fd, addressIn(home, addr), lengthAddress, flags, fileIndex);
+    const lengthAddress = addressIn(lengthHome, addrlen, SOCKLEN_SIZE);
+    encode.prepAcceptDirect(
+      this.sqes,
+      at,
+      fd,
+      addressIn(home, addr, SOCKADDR_STORAGE),
+      lengthAddress,
+      flags,
+      fileIndex,
+    );
     return this.holding(at, userData, home, null, besides(lengthHome));
   }
 
@@ -138,7 +162,14 @@ export class RawSockets extends RawNames {
     checkFlags(flags, "flags");
     const home = sockaddrOut(addr, "addr");
     const lengthHome = homeFor(addrlen, SOCKLEN_SIZE, "addrlen");
-    encode.prepMultishotAccept(this.sqes, at, fd, addressIn(home, addr), addressIn(lengthHome, addrlen), flags);
+    encode.prepMultishotAccept(
+      this.sqes,
+      at,
+      fd,
+      addressIn(home, addr, SOCKADDR_STORAGE),
+      addressIn(lengthHome, addrlen, SOCKLEN_SIZE),
+      flags,
+    );
     return this.holding(at, userData, home, null, besides(lengthHome));
   }
 
@@ -149,8 +180,8 @@ export class RawSockets extends RawNames {
     checkFlags(flags, "flags");
     const home = sockaddrOut(addr, "addr");
     const lengthHome = homeFor(addrlen, SOCKLEN_SIZE, "addrlen");
-    const lengthAddress = addressIn(lengthHome, addrlen);
-    encode.prepMultishotAcceptDirect(this.sqes, at, fd, addressIn(home, addr), lengthAddress, flags);
+    const lengthAddress = addressIn(lengthHome, addrlen, SOCKLEN_SIZE);
+    encode.prepMultishotAcceptDirect(this.sqes, at, fd, addressIn(home, addr, SOCKADDR_STORAGE), lengthAddress, flags);
     return this.holding(at, userData, home, null, besides(lengthHome));
   }
 
@@ -160,7 +191,7 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const home = homeFor(buf, len, "buf");
-    encode.prepSend(this.sqes, at, sockfd, addressIn(home, buf), len, flags);
+    encode.prepSend(this.sqes, at, sockfd, addressIn(home, buf, len), len, flags);
     return this.holding(at, userData, home, null);
   }
 
@@ -178,7 +209,7 @@ export class RawSockets extends RawNames {
     const at = this.lastSqe();
     checkU16(addrLen, "addrLen");
     const home = homeFor(destAddr, addrLen, "destAddr");
-    encode.prepSendSetAddr(this.sqes, at, addressIn(home, destAddr), addrLen);
+    encode.prepSendSetAddr(this.sqes, at, addressIn(home, destAddr, addrLen), addrLen);
     if (home !== null) this.holdAlso(at, home);
   }
 
@@ -198,7 +229,16 @@ export class RawSockets extends RawNames {
     checkU16(addrlen, "addrlen");
     const home = homeFor(buf, len, "buf");
     const addrHome = homeFor(addr, addrlen, "addr");
-    encode.prepSendto(this.sqes, at, sockfd, addressIn(home, buf), len, flags, addressIn(addrHome, addr), addrlen);
+    encode.prepSendto(
+      this.sqes,
+      at,
+      sockfd,
+      addressIn(home, buf, len),
+      len,
+      flags,
+      addressIn(addrHome, addr, addrlen),
+      addrlen,
+    );
     return this.holding(at, userData, home, null, besides(addrHome));
   }
 
@@ -211,7 +251,7 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const home = homeFor(buf, len, "buf");
-    encode.prepSendZc(this.sqes, at, sockfd, addressIn(home, buf), len, flags, zcFlags);
+    encode.prepSendZc(this.sqes, at, sockfd, addressIn(home, buf, len), len, flags, zcFlags);
     return this.holding(at, userData, home, null);
   }
 
@@ -229,7 +269,7 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const home = homeFor(buf, len, "buf");
-    encode.prepSendZcFixed(this.sqes, at, sockfd, addressIn(home, buf), len, flags, zcFlags, bufIndex);
+    encode.prepSendZcFixed(this.sqes, at, sockfd, addressIn(home, buf, len), len, flags, zcFlags, bufIndex);
     return this.holding(at, userData, home, null);
   }
 
@@ -276,7 +316,7 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const home = homeFor(buf, len, "buf");
-    encode.prepRecv(this.sqes, at, sockfd, addressIn(home, buf), len, flags);
+    encode.prepRecv(this.sqes, at, sockfd, addressIn(home, buf, len), len, flags);
     return this.holding(at, userData, home, null);
   }
 
@@ -289,7 +329,7 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const home = homeFor(buf, len, "buf");
-    encode.prepRecvMultishot(this.sqes, at, sockfd, addressIn(home, buf), len, flags);
+    encode.prepRecvMultishot(this.sqes, at, sockfd, addressIn(home, buf, len), len, flags);
     return this.holding(at, userData, home, null);
   }
 
@@ -348,7 +388,7 @@ export class RawSockets extends RawNames {
     checkFlags(optname, "optname");
     checkInteger(optlen, "optlen", 0, 0x7fffffff);
     const home = homeFor(optval, optlen, "optval");
-    encode.prepCmdSock(this.sqes, at, cmdOp, fd, level, optname, addressIn(home, optval), optlen);
+    encode.prepCmdSock(this.sqes, at, cmdOp, fd, level, optname, addressIn(home, optval, optlen), optlen);
     return this.holding(at, userData, home, null);
   }
 
@@ -361,8 +401,8 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     const home = sockaddrOut(sockaddr, "sockaddr");
     const lengthHome = homeFor(sockaddrLen, SOCKLEN_SIZE, "sockaddrLen");
-    const lengthAddress = addressIn(lengthHome, sockaddrLen);
-    encode.prepCmdGetsockname(this.sqes, at, fd, addressIn(home, sockaddr), lengthAddress, peer);
+    const lengthAddress = addressIn(lengthHome, sockaddrLen, SOCKLEN_SIZE);
+    encode.prepCmdGetsockname(this.sqes, at, fd, addressIn(home, sockaddr, SOCKADDR_STORAGE), lengthAddress, peer);
     return this.holding(at, userData, home, null, besides(lengthHome));
   }
 }

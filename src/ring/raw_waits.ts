@@ -79,7 +79,7 @@ export class RawWaits extends RawSockets {
     checkFd(fd);
     checkFlags(op, "op");
     const home = homeFor(ev, EPOLL_EVENT_SIZE, "ev");
-    encode.prepEpollCtl(this.sqes, at, epfd, fd, op, addressIn(home, ev));
+    encode.prepEpollCtl(this.sqes, at, epfd, fd, op, addressIn(home, ev, EPOLL_EVENT_SIZE));
     return this.holding(at, userData, home, null);
   }
 
@@ -90,7 +90,7 @@ export class RawWaits extends RawSockets {
     checkInteger(maxevents, "maxevents", 0, 0x7fffffff);
     checkFlags(flags, "flags");
     const home = homeFor(events, maxevents * EPOLL_EVENT_SIZE, "events");
-    encode.prepEpollWait(this.sqes, at, fd, addressIn(home, events), maxevents, flags);
+    encode.prepEpollWait(this.sqes, at, fd, addressIn(home, events, maxevents * EPOLL_EVENT_SIZE), maxevents, flags);
     return this.holding(at, userData, home, null);
   }
 
@@ -202,7 +202,7 @@ export class RawWaits extends RawSockets {
     checkFlags(futexFlags, "futexFlags");
     checkFlags(flags, "flags");
     const home = homeFor(futex, 4, "futex");
-    prep(this.sqes, at, addressIn(home, futex), val, mask, futexFlags, flags);
+    prep(this.sqes, at, addressIn(home, futex, 4), val, mask, futexFlags, flags);
     return this.holding(at, userData, home, null);
   }
 
@@ -235,7 +235,15 @@ export class RawWaits extends RawSockets {
     checkFlags(options, "options");
     checkFlags(flags, "flags");
     const home = homeFor(infop, isAddress(infop) ? 0 : SIGINFO_SIZE, "infop");
-    encode.prepWaitid(this.sqes, at, idtype, id, addressIn(home, infop), options, flags);
+    encode.prepWaitid(
+      this.sqes,
+      at,
+      idtype,
+      id,
+      addressIn(home, infop, isAddress(infop) ? 0 : SIGINFO_SIZE),
+      options,
+      flags,
+    );
     return this.holding(at, userData, home, null);
   }
 }

@@ -4,11 +4,10 @@
  * @module
  */
 
-import { bufferOf, type Bytes, type Home, homeOf } from "../memory/address.ts";
+import { addressOf, bufferOf, type Bytes, type Home, homeOf } from "../memory/address.ts";
 import { IOVEC_SIZE, isEmpty, MAX_IOVECS, writeIovec } from "../memory/msghdr.ts";
 import { type Scratch, takeScratch } from "../memory/scratch.ts";
 import { lengthOf, shown } from "./arguments.ts";
-import { bytesAddress } from "./base.ts";
 
 /** What bytes that are to be sent consist of; empty ones have no home and no address. */
 export interface Piece {
@@ -24,7 +23,7 @@ export function pieceOf(bytes: Bytes, name: string): Piece {
   if (isEmpty(bytes, name)) return EMPTY;
   const length = lengthOf(bytes, name);
   const home = homeOf(bufferOf(bytes), name);
-  return { home, address: bytesAddress(home, bytes), length };
+  return { home, address: addressOf(home, bytes, length), length };
 }
 
 /** Checks several buffers. */

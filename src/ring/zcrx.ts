@@ -6,11 +6,10 @@
 
 import { IORING_MEM_REGION, IORING_SETUP, ZCRX_CTRL, ZCRX_REG } from "../abi/constants.ts";
 import { kernelRelease } from "../../ffi/host.ts";
-import { type Bytes, homeOf } from "../memory/address.ts";
+import { addressOf, type Bytes, homeOf } from "../memory/address.ts";
 import { mapRegion } from "../memory/region.ts";
 import { takeScratch } from "../memory/scratch.ts";
 import { checkInteger, checkU32, lengthOf, shown } from "./arguments.ts";
-import { bytesAddress } from "./base.ts";
 import type { Engine } from "./engine.ts";
 import { UnsupportedError } from "./errors.ts";
 import { needRegister, registerError, registerQuietly } from "./register_call.ts";
@@ -107,7 +106,7 @@ function areaOf(area: Bytes): { address: number; length: number; home: ReturnTyp
   if (home.region === null) {
     throw new TypeError("area must be memory of a BufferPool: other memory may go while packets arrive in it");
   }
-  const address = bytesAddress(home, area);
+  const address = addressOf(home, area, length);
   if (address % PAGE !== 0 || length % PAGE !== 0) {
     throw new RangeError(`area must be whole pages of ${PAGE} bytes, not ${length} bytes at ${address % PAGE}`);
   }
