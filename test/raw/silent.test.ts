@@ -164,7 +164,6 @@ silent("close() ends one that waits at a registered file", () => {
   ring.sqeSetFlags(IOSQE.CQE_SKIP_SUCCESS | IOSQE.FIXED_FILE);
   expect(ring.submit()).toBe(1);
   pipe.closeReadEnd();
-  pipe.write("x"); // the table's is one more reader
   ring.close();
   expect(() => pipe.write("y")).toThrow(/EPIPE|Broken pipe/);
 });
