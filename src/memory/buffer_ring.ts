@@ -309,6 +309,27 @@ export class BufferRing implements BufferGroup {
     if ((flags & IORING_CQE_F.BUFFER) !== 0) this.#consume(res, flags, true, () => {});
   }
 
+  /** @internal Whether any buffer is given, and not used up yet. */
+  get isGiven(): boolean {
+    return !this.#closed && this.#provided.includes(1);
+  }
+
+  /**
+   * Takes back what the kernel has passed over, which takes next what lies at `head`: a send chooses many at once, and may
+   * end before it comes to them. For when no operation is under way that may have chosen some.
+   *
+   * @internal
+   */
+  takeBack(head: number): void {
+    const withKernel = (this.#tail - head) & 0xffff;
+    for (let id = 0; id < this.count; id++) {
+      if (this.#provided[id] === 0 || ((this.#places[id]! - head) & this.#mask) < withKernel) continue;
+      this.#provided[id] = 0;
+      if (this.#lent[id] === 0) this.#return(id);
+    }
+    this.#publish();
+  }
+
   /**
    * Walks through the buffers of a completion, and notes which of them the kernel has done with: one, unless it is a
    * bundle. A result may be more than they hold: MSG_TRUNC asks for the length of the whole message.

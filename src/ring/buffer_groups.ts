@@ -134,13 +134,26 @@ export class BufferGroups {
   /** The kernel's place in a group. */
   head(group: number): number {
     if (this.#engine.core.closed) throw new RingClosedError("head");
+    const head = this.#headOf(group);
+    if (head === EINVAL) throw new UnsupportedError("the head of a buffer ring", "Linux 6.8", kernelRelease());
+    if (head < 0) throw new UringError(head, "io_uring_register");
+    return head;
+  }
+
+  /** A send of many buffers has ended. */
+  sent(buffers: BufferRing): void {
+    if (!buffers.isGiven || this.#engine.core.closed || this.#engine.usesHome(buffers.home)) return;
+    const head = this.#headOf(buffers.group);
+    if (head >= 0) buffers.takeBack(head);
+  }
+
+  /** −errno, where the kernel does not tell. */
+  #headOf(group: number): number {
     // struct io_uring_buf_status: buf_group, head.
     const arg = new DataView(new ArrayBuffer(40));
     arg.setUint32(0, group, true);
     const rc = this.#engine.core.register(IORING_REGISTER.PBUF_STATUS, arg, 1);
-    if (rc === EINVAL) throw new UnsupportedError("the head of a buffer ring", "Linux 6.8", kernelRelease());
-    if (rc < 0) throw new UringError(rc, "io_uring_register");
-    return arg.getUint32(4, true);
+    return rc < 0 ? rc : arg.getUint32(4, true);
   }
 
   #firstFree(): number {

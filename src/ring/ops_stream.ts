@@ -474,7 +474,8 @@ export class StreamOps extends SystemOps {
    *
    * @param buffers a ring made with `manual: true`, with buffers that were provided
    * @param flags MSG flags; MSG_NOSIGNAL is the kernel's own here
-   * @returns how many bytes were sent; the buffers that they came from are idle again
+   * @returns how many bytes were sent; the buffers that they came from are idle again, and so are others that the kernel had
+   *   chosen, where it did not come to them: what a cancelled send leaves is to be provided anew
    */
   sendBundle(fd: number, buffers: BufferRing, flags: number = 0, o?: OpOptions): Promise<number> {
     this.#needBundles();
@@ -497,6 +498,7 @@ export class StreamOps extends SystemOps {
         // As with write(2): what fails after something was sent is told the next time.
         return before > 0 ? before + Math.max(res, 0) : res;
       },
+      ended: () => this.#groups.sent(buffers),
       failed: closedMeanwhile("send", { fd, fixedFile: o?.fixedFile }, buffers),
     };
     return this.start({ op: "send", fd, home: buffers.home, extra }, o, (words, at) => {

@@ -683,6 +683,34 @@ describe("sendBundle()", () => {
   });
 });
 
+test.skipIf(!hasFeature("RECVSEND_BUNDLE")).each(["is cancelled", "finds its peer gone"])(
+  "sendBundle() loses no buffer as it %s while it waits with many",
+  async (what) => {
+    await using net = new Net();
+    const { ring } = net;
+    using buffers = new BufferRing({ ring, size: 65_536, count: 16, manual: true });
+    const { fd, address } = await net.listener("unix");
+    const sender = await net.socket(AF.UNIX, SOCK.STREAM);
+    const accepted = ring.accept(fd);
+    await ring.connect(sender, address);
+    const peer = await accepted;
+    for (let buffer = buffers.acquire(); buffer !== undefined; buffer = buffers.acquire()) buffers.provide(buffer);
+    const sent = ring.sendBundle(sender, buffers);
+    while (buffers.head() === 0) await ring.timeout(1);
+    if (what === "is cancelled") await ring.cancel(sent);
+    await ring.closeFd(peer);
+    // What has gone into the socket, before it was full.
+    const length = await sent;
+    expect(length).toBeGreaterThan(0);
+    expect(length).toBeLessThan(16 * 65_536);
+    const idle = [];
+    for (let buffer = buffers.acquire(); buffer !== undefined; buffer = buffers.acquire()) idle.push(buffer.byteOffset);
+    expect(new Set(idle).size).toBe(16);
+    // In the order in which they are provided, as before.
+    expect([buffers.available, buffers.tail - buffers.head()]).toEqual([0, 0]);
+  },
+);
+
 describe.skipIf(!hasMultishotRecv)("recvmsgMultishot()", () => {
   test("gives each message with its sender, an empty one too", async () => {
     await using ring = new Ring();
