@@ -50,6 +50,7 @@ export default class SuiteReporter {
 
   /** @param {import("vitest/node").TestCase} test */
   onTestCaseResult(test) {
+    for (const error of test.result().errors ?? []) tellSuppressed(error);
     this.#write({
       event: "case",
       file: test.module.relativeModuleId,
@@ -71,5 +72,17 @@ export default class SuiteReporter {
    */
   onTestRunEnd(_modules, errors) {
     this.#write({ event: "end", errors: errors.map(({ message }) => message) });
+  }
+}
+
+/**
+ * What failed first, where the end of a `using` failed, too: vitest shows where, but not what.
+ * @param {any} error
+ */
+function tellSuppressed({ error, suppressed }) {
+  for (const each of [error, suppressed]) {
+    if (each?.stack === undefined) continue;
+    console.error(each === error ? "as it ended:" : "before that:", each.stack);
+    tellSuppressed(each);
   }
 }
