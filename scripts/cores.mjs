@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import process from "node:process";
-import { readLibrary } from "./elf.mjs";
+import { readLibrary, withoutSections } from "./elf.mjs";
 import { ROOT } from "./runtimes.mjs";
 import { zigCommand } from "./zig.mjs";
 
@@ -18,6 +18,8 @@ const SIZE_LIMIT = 24 * 1024;
 const NAPI_ENTRY = "napi_register_module_v1";
 /** What every host has: Node-API, and of any libc these. */
 const OF_THE_HOST = /^(napi_\w+|pthread_create|pthread_join|memcpy|memset)$/;
+
+/** @typedef {import("./elf.mjs").Library} Library */
 
 /** @param {string} arch */
 const libraryName = (arch) => `uring-linux-${arch}.so`;
@@ -30,7 +32,7 @@ const shown = (path) => relative(ROOT, path);
 
 /**
  * Compiles the cores into a temporary folder.
- * @returns {Map<string, Buffer>} each architecture's library
+ * @returns {Map<string, Core>} by architecture
  */
 function compile() {
   const prefix = mkdtempSync(join(tmpdir(), "uring-cores-"));
@@ -41,7 +43,10 @@ function compile() {
       stdio: "inherit",
     });
     if (error || status !== 0) throw new Error(`zig build cores: ${error?.message ?? `exit code ${status}`}`);
-    return new Map(ARCHITECTURES.map((arch) => [arch, readFileSync(join(prefix, "lib", libraryName(arch)))]));
+    return new Map(ARCHITECTURES.map((arch) => {
+      const built = readFileSync(join(prefix, "lib", libraryName(arch)));
+      return [arch, { facts: readLibrary(built), library: withoutSections(built) }];
+    }));
   } finally {
     rmSync(prefix, { recursive: true, force: true });
   }
@@ -62,9 +67,15 @@ export const base64: string = "${library.toString("base64")}";
 `;
 }
 
-/** What is wrong with a core as such. @param {string} arch @param {Buffer} library @returns {string[]} */
-function faults(arch, library) {
-  const { machine, needed, noDelete, stripped, exports, imports } = readLibrary(library);
+/**
+ * @typedef {object} Core
+ * @property {Library} facts
+ * @property {Buffer} library as it is committed
+ */
+
+/** What is wrong with a core as such. @param {string} arch @param {Core} core @returns {string[]} */
+function faults(arch, { facts, library }) {
+  const { machine, needed, noDelete, stripped, exports, imports } = facts;
   const found = [];
   if (machine !== arch) found.push(`is for ${machine}`);
   if (library.length > SIZE_LIMIT) found.push(`has ${library.length} bytes, over the limit of ${SIZE_LIMIT}`);
@@ -87,9 +98,9 @@ function differences(arch, library) {
     .map(([path]) => `${shown(path)} is not what zig/ compiles to: run npm run cores, and commit it`);
 }
 
-/** @param {string} arch @param {Buffer} library */
-function describe(arch, library) {
-  const { exports, imports } = readLibrary(library);
+/** @param {string} arch @param {Core} core */
+function describe(arch, { facts, library }) {
+  const { exports, imports } = facts;
   console.log(`${libraryName(arch)}: ${library.length} bytes`);
   console.log(`  exports ${exports.join(" ")}`);
   console.log(`  takes from the host ${imports.join(" ")}`);
@@ -98,10 +109,10 @@ function describe(arch, library) {
 /** @param {string | undefined} mode @returns {string[]} what is wrong */
 function work(mode) {
   const cores = [...compile()];
-  for (const [arch, library] of cores) describe(arch, library);
-  const problems = cores.flatMap(([arch, library]) => faults(arch, library));
-  if (mode === "check") return [...problems, ...cores.flatMap(([arch, library]) => differences(arch, library))];
-  for (const [arch, library] of cores) {
+  for (const [arch, core] of cores) describe(arch, core);
+  const problems = cores.flatMap(([arch, core]) => faults(arch, core));
+  if (mode === "check") return [...problems, ...cores.flatMap(([arch, { library }]) => differences(arch, library))];
+  for (const [arch, { library }] of cores) {
     // A new inode: a process may have the old file mapped.
     rmSync(libraryPath(arch), { force: true });
     mkdirSync(dirname(libraryPath(arch)), { recursive: true });

@@ -112,3 +112,20 @@ export function readLibrary(file) {
     ...readDynamicSymbols(sections),
   };
 }
+
+/**
+ * The file without what only tools read: its section headers, and the sections behind the last that is loaded. A loader
+ * goes by the program headers.
+ * @param {Buffer} file
+ * @returns {Buffer}
+ */
+export function withoutSections(file) {
+  const first = Number(file.readBigUInt64LE(32)), size = file.readUInt16LE(54), count = file.readUInt16LE(56);
+  const ends = Array.from({ length: count }, (_, i) => file.subarray(first + i * size)).map((header) =>
+    Number(header.readBigUInt64LE(8)) + Number(header.readBigUInt64LE(32))
+  );
+  const cut = Buffer.from(file.subarray(0, Math.max(first + count * size, ...ends)));
+  cut.fill(0, 40, 48); // where the section headers are
+  cut.fill(0, 58, 64); // the size of one, how many there are, and which has their names
+  return cut;
+}

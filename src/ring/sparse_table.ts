@@ -26,7 +26,10 @@ export function registerEmpty(core: Core, op: "FILES2" | "BUFFERS2", size: numbe
   let rc = registerQuietly(core, op, arg, arg.byteLength);
   if (rc === EINVAL) {
     // Before 5.19 each place has to say that it is empty: descriptor −1, or an iovec of nothing.
-    const empty = op === "FILES2" ? new Int32Array(size).fill(-1) : new BigUint64Array(2 * size);
+    // Small typed arrays without a buffer of their own may move.
+    const empty = op === "FILES2"
+      ? new Int32Array(new ArrayBuffer(4 * size)).fill(-1)
+      : new BigUint64Array(new ArrayBuffer(16 * size));
     arg.setUint32(4, 0, true);
     arg.setBigUint64(16, BigInt(load().address(empty)), true);
     rc = registerQuietly(core, op, arg, arg.byteLength, empty);

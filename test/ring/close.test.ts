@@ -421,6 +421,28 @@ describe("the ring's descriptor", () => {
     expect(fstatSync(ring.fd).isFile(), "still open").toBe(true);
   });
 
+  test.skipIf(!hasOp("SOCKET")).each([["knows of it", true], ["does not", false]])(
+    "closed by somebody else leaves another ring alone that has its number, where it %s",
+    async (_, knows) => {
+      const ring = new Ring({ closeTimeout: 50 });
+      const lost = failure(ring.timeout(NEVER), Error);
+      await ring.nop();
+      if (!closeBehind(ring)) return void await Promise.all([ring.close(), lost]);
+      if (knows) await failure(ring.nop(), UringError);
+      const others: Ring[] = [];
+      while (!others.some(({ fd }) => fd === ring.fd)) others.push(new Ring());
+      const other = others.find(({ fd }) => fd === ring.fd)!;
+      const pending = failure(other.timeout(NEVER), Error);
+      await other.nop();
+      expect((await failure(ring.close(), UringError)).code).toBe("EBUSY");
+      await lost;
+      expect(await other.timeout(1)).toBe(0);
+      expect(other.stats.inFlight).toBe(1);
+      await Promise.all(others.map((ring) => ring.close()));
+      expect((await pending).name).toBe("AbortError");
+    },
+  );
+
   test("is not inherited by programs that the process starts", async () => {
     await using ring = new Ring();
     await ring.timeout(0.1);

@@ -61,11 +61,17 @@ const drain_user_data: u64 = 0x3fff_ffff_ffff_ffff;
 /// user_data of a filler: see `Ring.fillers`.
 pub const filler_user_data: u64 = 0x3fff_ffff_ffff_fffe;
 
+/// Told of a wait for what can't be cancelled, where nothing limits it.
+const waits = "uring: a ring is closing, and waits for operations that can't be cancelled\n";
+const warn_after_ns = 10_000_000_000;
+
 pub const Ring = struct {
     /// −1 with REGISTERED_FD_ONLY.
     fd: i32 = -1,
     /// The index that this thread registered for it; −1: none.
     index: i32 = -1,
+    /// That of its descriptor.
+    inode: u64 = 0,
     /// How it is named to io_uring_enter, and to io_uring_register.
     enters: sys.Name = .{},
     registers: sys.Name = .{},
@@ -144,13 +150,19 @@ pub const Ring = struct {
     pub fn close(r: *Ring) void {
         @branchHint(.cold);
         assert(r.in_flight == 0);
+        if (r.isStolen()) r.fd = -1;
         r.control = null;
-        // Somebody may have closed our descriptor behind us: its number can be another file's by now.
-        if (r.fd >= 0) {
-            const rc = sys.enter(.byDescriptor(r.fd), 0, 0, 0, 0, 8);
-            if (rc == -sys.EBADF or rc == -sys.EOPNOTSUPP) r.fd = -1;
-        }
         setup.release(r);
+    }
+
+    /// Whether somebody has closed our descriptor behind us: its number can be another file's by now, and another ring's,
+    /// which is not ours to cancel and to close. A ring has an inode of its own; where it has not (5.10), another file
+    /// still shows.
+    fn isStolen(r: *Ring) bool {
+        @branchHint(.cold);
+        if (r.fd < 0) return false;
+        if (sys.inode(r.fd) != r.inode) return true;
+        return sys.enter(.byDescriptor(r.fd), 0, 0, 0, 0, 8) == -sys.EOPNOTSUPP;
     }
 
     /// As `close`; but where operations may have gone on in silence, waits until the kernel has let go of them. Gives
@@ -175,6 +187,7 @@ pub const Ring = struct {
             r.close();
             r.gone = ends[0];
         }
+        if (limit_ns == 0 and !sys.waitForHangUp(r.gone, warn_after_ns)) sys.warn(waits);
         if (!sys.waitForHangUp(r.gone, limit_ns)) return false;
         sys.close(r.gone);
         r.gone = -1;
@@ -381,6 +394,10 @@ pub const Ring = struct {
         if (r.gone >= 0) return true;
         if (r.lost) return r.in_flight == 0;
         r.dropUnsubmitted();
+        if (r.isStolen()) {
+            cq.discard(r);
+            return r.in_flight == 0;
+        }
         const start_ns = sys.monotonicNs();
         var next_cancel_ns: u64 = 0;
         var warned = false;
@@ -392,9 +409,9 @@ pub const Ring = struct {
                 // A chain's next link, or a restarted operation, may have begun since the last cancellation.
                 if (r.cancelled == 0) next_cancel_ns = elapsed_ns + 100_000_000;
             }
-            if (!warned and elapsed_ns > 10_000_000_000) {
+            if (!warned and elapsed_ns > warn_after_ns) {
                 warned = true;
-                sys.warn("uring: a ring is closing, and waits for operations that can't be cancelled\n");
+                sys.warn(waits);
             }
             const limit = Limit{ .timed = r.features & abi.FEAT_EXT_ARG != 0, .left_ns = 20_000_000 };
             const rc = r.enterOnce(r.pending(), 1, &limit);

@@ -149,6 +149,7 @@ fn openAll(r: *Ring, ask: [*]u32) i32 {
         r.enters = .byIndex(number);
     } else {
         r.fd = number;
+        r.inode = sys.inode(number);
         r.enters = .byDescriptor(number);
     }
     r.registers = r.enters;
