@@ -28,22 +28,43 @@ describe.skipIf(RUNTIME === "node")("a memory file", () => {
   const bytes = () => new Uint8Array(SIZE).fill(7);
   const libc = (): Libc => RUNTIME === "deno" ? libcInDeno() : libcInBun();
   const nameOf = (sha256: string) => new TextEncoder().encode(`uring-${sha256.slice(0, 16)}\0`);
+  const CLOEXEC = 1;
+  const ALLOW_SEALING = 2;
+  const F_ADD_SEALS = 1033;
+  const SEALS = 0xf;
   const fdOf = (path: string) => Number(path.split("/").at(-1));
 
   test("is made once", () => {
     const sha256 = hashWith("a");
-    const path = memoryFile(libc(), { sha256, size: SIZE }, bytes);
-    expect(memoryFile(libc(), { sha256, size: SIZE }, () => expect.fail("made twice"))).toBe(path);
+    const path = memoryFile(libc(), { sha256 }, bytes);
+    const { memfdCreate: _, ...others } = libc();
+    const once = { ...others, memfdCreate: () => expect.fail("made twice") };
+    expect(memoryFile(once, { sha256 }, bytes)).toBe(path);
     expect(new Uint8Array(readFileSync(path))).toEqual(bytes());
     closeFd(fdOf(path));
   });
+
+  // A descriptor may have come through a socket.
+  test.each([["has other bytes", false, SIZE, true], ["is longer", true, SIZE + 1, true], ["may change", true, SIZE, false]])(
+    "of that name that %s is not taken",
+    (_, isSame, size, isSealed) => {
+      const sha256 = hashWith("d");
+      const planted = libc().memfdCreate(nameOf(sha256), CLOEXEC | ALLOW_SEALING);
+      libc().write(planted, new Uint8Array(size).fill(isSame ? 7 : 8));
+      if (isSealed) libc().fcntl(planted, F_ADD_SEALS, SEALS);
+      const path = memoryFile(libc(), { sha256 }, bytes);
+      expect(fdOf(path)).not.toBe(planted);
+      expect(new Uint8Array(readFileSync(path))).toEqual(bytes());
+      for (const fd of [planted, fdOf(path)]) closeFd(fd);
+    },
+  );
 
   // What another thread has not written to its end can't be mapped: to touch what is missing ends the process.
   test.each([0, 8192, SIZE - 1])("of which %i bytes are written is not taken", (written) => {
     const sha256 = hashWith("b");
     const partial = libc().memfdCreate(nameOf(sha256), 1);
     if (written > 0) libc().write(partial, bytes().subarray(0, written));
-    const path = memoryFile(libc(), { sha256, size: SIZE }, bytes);
+    const path = memoryFile(libc(), { sha256 }, bytes);
     expect(fdOf(path)).not.toBe(partial);
     expect(readFileSync(path).length).toBe(SIZE);
     for (const fd of [partial, fdOf(path)]) closeFd(fd);
@@ -51,18 +72,21 @@ describe.skipIf(RUNTIME === "node")("a memory file", () => {
 
   test("that is written meanwhile is waited for", () => {
     const sha256 = hashWith("c");
-    const partial = libc().memfdCreate(nameOf(sha256), 1);
+    const partial = libc().memfdCreate(nameOf(sha256), CLOEXEC | ALLOW_SEALING);
     libc().write(partial, bytes().subarray(0, 8192));
-    const { pread } = libc();
+    const { fcntl } = libc();
     let looks = 0;
     const finishing: Libc = {
       ...libc(),
-      pread: (fd, into, offset) => {
-        if (++looks === 3) libc().write(partial, bytes().subarray(8192));
-        return pread(fd, into, offset);
+      memfdCreate: () => expect.fail("made, though there is one"),
+      fcntl: (fd, command, argument) => {
+        looks++;
+        if (looks === 3) libc().write(partial, bytes().subarray(8192));
+        if (looks === 5) fcntl(partial, F_ADD_SEALS, SEALS);
+        return fcntl(fd, command, argument);
       },
     };
-    const path = memoryFile(finishing, { sha256, size: SIZE }, () => expect.fail("made, though there is one"));
+    const path = memoryFile(finishing, { sha256 }, bytes);
     expect(fdOf(path)).toBe(partial);
     closeFd(partial);
   });

@@ -6,6 +6,7 @@ import {
   AT,
   BufferPool,
   BufferRing,
+  FileTable,
   IOSQE,
   POLL,
   Ring,
@@ -365,7 +366,7 @@ describe("a ring that is dropped with operations in flight", () => {
 
 describe("the ring's descriptor", () => {
   /** Closes it behind the ring's back; false in Deno, whose node:fs closes only what it opened itself. */
-  function closeBehind(ring: Ring): boolean {
+  function closeBehind(ring: { readonly fd: number }): boolean {
     try {
       closeSync(ring.fd);
       return true;
@@ -440,6 +441,50 @@ describe("the ring's descriptor", () => {
       expect(other.stats.inFlight).toBe(1);
       await Promise.all(others.map((ring) => ring.close()));
       expect((await pending).name).toBe("AbortError");
+    },
+  );
+
+  test.skipIf(!hasOp("SOCKET"))(
+    "closed by somebody else: another ring that has its number keeps what it registered",
+    async () => {
+      await using helper = new Ring();
+      const { read, write } = await helper.pipe();
+      await helper.write(write, new TextEncoder().encode("hello"));
+      const ring = new Ring();
+      const raw = new RawRing({ entries: 4 });
+      const groups = new BufferRing({ ring, size: 64, count: 1 });
+      const files = new FileTable(ring, { size: 1 });
+      raw.prepRead(1, read, new Uint8Array(1), 0, -1);
+      raw.sqeSetFlags(IOSQE.CQE_SKIP_SUCCESS);
+      raw.submit();
+      if (!closeBehind(ring) || !closeBehind(raw)) {
+        groups.close();
+        files.close();
+        raw.close();
+        return void await ring.close();
+      }
+      const others: Ring[] = [];
+      while (![ring, raw].every((lost) => others.some(({ fd }) => fd === lost.fd))) others.push(new Ring());
+      const heirs = [ring, raw].map((lost) => others.find(({ fd }) => fd === lost.fd)!);
+      const pending = heirs.map((heir) => failure(heir.timeout(NEVER), Error));
+      const theirs = heirs.map((heir) => {
+        new FileTable(heir, { size: 1 }).set(0, read);
+        return { heir, buffers: new BufferRing({ ring: heir, size: 4, count: 1 }) };
+      });
+      await Promise.all(heirs.map((heir) => heir.nop()));
+      thrown(() => groups.close(), UringError);
+      thrown(() => files.close(), UringError);
+      raw.close();
+      await ring.close();
+      for (const { heir, buffers } of theirs) {
+        await helper.write(write, new TextEncoder().encode("hello"));
+        using buffer = await heir.readSelect(0, buffers, undefined, { fixedFile: true });
+        expect(buffer!.bytes.length).toBe(4);
+        expect(heir.stats.inFlight).toBe(1);
+      }
+      await Promise.all(others.map((other) => other.close()));
+      for (const error of await Promise.all(pending)) expect(error.name).toBe("AbortError");
+      for (const fd of [read, write]) await helper.closeFd(fd);
     },
   );
 

@@ -61,9 +61,9 @@ pub const ASYNC_CANCEL_ALL: u32 = 1 << 0;
 pub const ASYNC_CANCEL_ANY: u32 = 1 << 2;
 
 pub const REGISTER_FILES: u32 = 2;
-pub const UNREGISTER_FILES: u32 = 3;
 pub const REGISTER_EVENTFD: u32 = 4;
 pub const UNREGISTER_EVENTFD: u32 = 5;
+pub const REGISTER_FILES_UPDATE: u32 = 6;
 pub const REGISTER_ENABLE_RINGS: u32 = 12;
 pub const REGISTER_RING_FDS: u32 = 20;
 pub const UNREGISTER_RING_FDS: u32 = 21;

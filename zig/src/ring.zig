@@ -141,6 +141,8 @@ pub const Ring = struct {
 
     /// Calls io_uring_register.
     pub fn register(r: *Ring, opcode: u32, arg: usize, nr_args: u32) isize {
+        // What another ring has registered, and has in flight, is not ours to change.
+        if (r.registers.register_flags == 0 and r.isStolen()) return -sys.EBADF;
         const rc = sys.register(r.registers, opcode, arg, nr_args);
         if (rc >= 0 and opcode == abi.REGISTER_ENABLE_RINGS) r.flags &= ~abi.SETUP_R_DISABLED;
         return rc;
@@ -179,10 +181,11 @@ pub const Ring = struct {
                 r.close();
                 return true;
             }
-            // Before 6.13 this waits for what uses a file of the table.
+            // Another ring may hold this one, which it polls, say: then its own end cancels nothing.
             r.cancelAll();
-            _ = r.register(abi.UNREGISTER_FILES, 0, 0);
-            _ = r.register(abi.REGISTER_FILES, @intFromPtr(&ends[1]), 1);
+            // Where there is a table, to take it out would wait, before 6.13, for what uses its files.
+            const put = abi.RsrcUpdate{ .data = @intFromPtr(&ends[1]) };
+            if (r.register(abi.REGISTER_FILES, put.data, 1) < 0) _ = r.register(abi.REGISTER_FILES_UPDATE, @intFromPtr(&put), 1);
             sys.close(ends[1]);
             r.close();
             r.gone = ends[0];
@@ -394,7 +397,7 @@ pub const Ring = struct {
         if (r.gone >= 0) return true;
         if (r.lost) return r.in_flight == 0;
         r.dropUnsubmitted();
-        if (r.isStolen()) {
+        if (r.enters.enter_flags == 0 and r.isStolen()) {
             cq.discard(r);
             return r.in_flight == 0;
         }
