@@ -66,7 +66,7 @@ function settle(buffer: ArrayBufferLike, name: string): Home {
  */
 export function addressOf(home: Home, bytes: Bytes, length: number): number {
   const offset = ArrayBuffer.isView(bytes) ? bytes.byteOffset : 0;
-  if (!(typeof offset === "number" && offset >= 0 && offset + length <= home.whole.length)) {
+  if (!(typeof offset === "number" && offset >= 0 && length >= 0 && offset + length <= home.whole.length)) {
     refuseRange(offset, length, home);
   }
   return home.address + offset;

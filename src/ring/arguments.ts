@@ -100,7 +100,7 @@ const MAX_LENGTH = 0xffffffff;
 /** The length of bytes that an operation may use; refuses none, detached and too many. */
 export function lengthOf(bytes: Bytes, name: string): number {
   const length = (bytes as { byteLength?: unknown } | null | undefined)?.byteLength;
-  if (typeof length !== "number" || length === 0) refuseBytes(bytes, name);
+  if (typeof length !== "number" || !(length > 0)) refuseBytes(bytes, name);
   if (length > MAX_LENGTH) {
     throw new RangeError(`${name} is ${length} bytes long; one operation takes at most 2^32 - 1: give a subarray`);
   }

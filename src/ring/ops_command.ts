@@ -143,7 +143,7 @@ export class CommandOps extends RingMessageOps {
 }
 
 function checkCommand(o: CommandOptions | undefined, room: number): Command {
-  const { addr, payload, bufIndex } = o ?? {};
+  const { addr, payload, bufIndex, len: asked } = o ?? {};
   if (bufIndex !== undefined) checkInteger(bufIndex, "bufIndex", 0, 0xffff);
   let home: Home | null = null;
   let address: number | bigint = 0;
@@ -155,10 +155,10 @@ function checkCommand(o: CommandOptions | undefined, room: number): Command {
     home = homeOf(ArrayBuffer.isView(addr) ? addr.buffer : addr, "addr");
     address = addressOf(home, addr, len);
   }
-  if (o?.len !== undefined) {
-    checkU32(o.len, "len");
-    if (home !== null && o.len > len) throw new RangeError(`len ${o.len} is more than the ${len} bytes of addr`);
-    len = o.len;
+  if (asked !== undefined) {
+    checkU32(asked, "len");
+    if (home !== null && asked > len) throw new RangeError(`len ${asked} is more than the ${len} bytes of addr`);
+    len = asked;
   }
   return { home, address, len, payload: copyOf(payload, room), bufIndex };
 }

@@ -6,7 +6,7 @@
 
 import { IORING_CQE_F, IORING_OP, IORING_SETUP } from "../abi/constants.ts";
 import * as encode from "../abi/encode.ts";
-import type { Bytes, Home } from "../memory/address.ts";
+import { type Bytes, type Home, refuseBytes } from "../memory/address.ts";
 import type { Scratch } from "../memory/scratch.ts";
 import { threadBound } from "../memory/thread_bound.ts";
 import { checkFd, checkInteger, checkMilliseconds, shown } from "./arguments.ts";
@@ -178,7 +178,7 @@ export class RawBase {
         const high = cqes[at + 1]!;
         const low = cqes[at]!;
         const res = cqes[at + 2]!;
-        const flags = cqes[at + 3]!;
+        const flags = cqes[at + 3]! >>> 0;
         visited++;
         if (high === 0 && low >= 0) visit(low, res, flags);
         else visit(table.take(low, high, flags), res, flags);
@@ -207,7 +207,7 @@ export class RawBase {
         const low = cqes[at]!;
         const high = cqes[at + 1]!;
         const res = cqes[at + 2]!;
-        const flags = cqes[at + 3]!;
+        const flags = cqes[at + 3]! >>> 0;
         const isBig = !isMixed || (flags & IORING_CQE_F[32]) !== 0;
         if (isMixed && isBig) this.#next++;
         visited++;
@@ -241,11 +241,7 @@ export class RawBase {
     if (this.#core.closed) throw new RingClosedError("register");
     checkInteger(opcode, "opcode", 0, 0xffffffff);
     checkInteger(count, "count", 0, 0xffffffff);
-    if (arg !== null && arg !== undefined) {
-      const size = registerSize(opcode, count);
-      addressIn(homeFor(arg, size, "arg"), arg, size);
-    }
-    const bytes = arg === null || arg === undefined || ArrayBuffer.isView(arg) ? arg ?? null : new Uint8Array(arg);
+    const bytes = arg === null || arg === undefined ? null : argumentOf(arg, registerSize(opcode, count));
     const result = this.#core.register(opcode, bytes, count);
     this.#limit = this.#core.limit; // ENABLE_RINGS
     return result;
@@ -396,11 +392,23 @@ export class RawBase {
     return (count === this.#wideEnd ? count - 2 : count - 1) * this.#sqeWords;
   }
 
-  /** @internal What the kernel knows an operation by. Bigints are for what was never this ring's user data. */
-  protected target(userData: number | bigint): number | bigint {
+  /**
+   * @internal What the kernel knows an operation by. Bigints are for what was never this ring's user data.
+   *
+   * @param opcodes what can be meant, of operations that hold memory; left out: any
+   * @param all all with this user data are meant
+   */
+  protected target(userData: number | bigint, opcodes?: readonly number[], all: boolean = false): number | bigint {
     if (typeof userData === "bigint") check64(userData, "userData");
     else checkUserData(userData);
-    return this.#table.kernelUserData(userData);
+    const found = this.#table.kernelUserData(userData, opcodes);
+    if (all && found.length > 1) {
+      throw new TypeError(
+        `${found.length} operations that hold memory have user data ${userData}, which the kernel knows by others: ` +
+          "cancel them by descriptor or opcode, or each by user data of its own",
+      );
+    }
+    return found[0] ?? userData;
   }
 
   // Preparing. Each takes user data, then liburing's arguments in their order.
@@ -443,6 +451,15 @@ export class RawBase {
     encode.prepWrite(this.#sqes, at, fd, addressIn(home, buffer, length), length, offset);
     return this.#holding(at, userData, home, null);
   }
+}
+
+/** The memory of an argument of which the kernel writes so much. */
+function argumentOf(arg: Bytes, written: number): ArrayBufferView {
+  if (typeof arg !== "object") refuseBytes(arg, "arg");
+  const home = homeFor(arg, written, "arg")!;
+  const at = Number(addressIn(home, arg, written)) - home.address;
+  if (written > 0) return new Uint8Array(home.buffer, at, written);
+  return ArrayBuffer.isView(arg) ? arg : new Uint8Array(arg);
 }
 
 /** A ring dropped without close: what it holds stays until the kernel is done with it. */

@@ -237,10 +237,16 @@ export function iovecsFor(iovecs: RawIovecs, nrVecs: number): Placed {
     return inPlace(iovecs as Memory, nrVecs * IOVEC_SIZE, "iovecs");
   }
   checkInteger(nrVecs, "nrVecs", 1, Math.min(MAX_IOVECS, iovecs.length));
-  const homes = homesOf(iovecs.slice(0, nrVecs), "iovecs");
+  const buffers = firstOf(iovecs as readonly Bytes[], nrVecs);
+  const homes = homesOf(buffers, "iovecs");
   const scratch = takeScratch(nrVecs * IOVEC_SIZE);
-  writeIovecs(scratch, iovecs, homes);
+  writeIovecs(scratch, buffers, homes);
   return { home: null, scratch, address: scratch.address, more: { homes } };
+}
+
+/** As many, holes too, and looked at once: slice() and map() leave holes as they are. */
+function firstOf<T>(list: readonly T[], count: number): T[] {
+  return Array.from({ length: count }, (_, i) => list[i]!);
 }
 
 function homesOf(buffers: readonly Bytes[], name: string): Home[] {
@@ -315,7 +321,11 @@ export function futexesFor(futexes: Memory | readonly RawFutexWait[], nrFutex: n
     return inPlace(futexes as Memory, nrFutex * FUTEX_WAITV_SIZE, "futex");
   }
   checkInteger(nrFutex, "nrFutex", 1, Math.min(MAX_FUTEXES, futexes.length));
-  const waits = (futexes as readonly RawFutexWait[]).slice(0, nrFutex).map(({ futex, val, flags }) => {
+  const waits = firstOf(futexes as readonly RawFutexWait[], nrFutex).map((wait, i) => {
+    if (wait === null || typeof wait !== "object") {
+      throw new TypeError(`futex[${i}] must be { futex, val, flags }, not ${shown(wait)}`);
+    }
+    const { futex, val, flags } = wait;
     check64(val, "futex.val");
     checkFlags(flags, "futex.flags");
     const home = homeFor(futex, 4, "futex.futex");

@@ -30,6 +30,7 @@ export class RawTable {
   #generations: Int32Array = new Int32Array(256).fill(HELD);
   /** 1 while in flight. */
   #taken: Uint8Array = new Uint8Array(256);
+  #opcodes: Uint8Array = new Uint8Array(256);
   readonly #homes: (Home | null)[] = [];
   readonly #scratches: (Scratch | null)[] = [];
   /** Further homes and scratch memory, of the few that have them. */
@@ -108,6 +109,7 @@ export class RawTable {
       const low = sqes[at]!;
       const high = sqes[at + 1]!;
       this.#userData[slot] = high === 0 && low >= 0 ? low : join(low, high);
+      this.#opcodes[slot] = head;
       sqes[at] = slot;
       sqes[at + 1] = this.#generations[slot]!;
     }
@@ -143,24 +145,30 @@ export class RawTable {
     return userData;
   }
 
-  /** What the kernel knows an operation by. A search: cancelling is rare. */
-  kernelUserData(userData: number | bigint): number | bigint {
+  /**
+   * What the kernel knows operations by that have this user data, and are of one of these opcodes, or of any. A search:
+   * cancelling is rare.
+   */
+  kernelUserData(userData: number | bigint, opcodes: readonly number[] | undefined): bigint[] {
     this.#readPrepared();
+    const found: bigint[] = [];
     for (let slot = 0; slot < this.#slots; slot++) {
-      if (this.#taken[slot] === 1 && this.#userData[slot] === Number(userData)) {
-        return BigInt.asUintN(64, BigInt(this.#generations[slot]!) << 32n | BigInt(slot));
-      }
+      if (this.#taken[slot] !== 1 || this.#userData[slot] !== Number(userData)) continue;
+      if (opcodes !== undefined && !opcodes.includes(this.#opcodes[slot]!)) continue;
+      found.push(BigInt.asUintN(64, BigInt(this.#generations[slot]!) << 32n | BigInt(slot)));
     }
-    return userData;
+    return found;
   }
 
   /** User data of SQEs that are prepared but not submitted can be named, too. */
   #readPrepared(): void {
     const { sqes } = this.#core;
     for (let i = 0; i < this.#prepared; i++) {
-      const at = this.#preparedAt[i]! + USER_DATA;
+      const first = this.#preparedAt[i]!;
+      const at = first + USER_DATA;
+      this.#opcodes[this.#preparedSlots[i]!] = sqes[first]!;
       // Its user data stay as they are: see keepForGood.
-      const isSilent = (sqes[this.#preparedAt[i]!]! & SKIP) !== 0 || this.#followsSilent(this.#preparedAt[i]!);
+      const isSilent = (sqes[first]! & SKIP) !== 0 || this.#followsSilent(first);
       this.#userData[this.#preparedSlots[i]!] = isSilent ? NaN : join(sqes[at]!, sqes[at + 1]!);
     }
   }
@@ -204,6 +212,7 @@ export class RawTable {
       this.#userData = grown(this.#userData, new Float64Array(slot * 2));
       this.#generations = grown(this.#generations, new Int32Array(slot * 2).fill(HELD));
       this.#taken = grown(this.#taken, new Uint8Array(slot * 2));
+      this.#opcodes = grown(this.#opcodes, new Uint8Array(slot * 2));
     }
     this.#homes.push(null);
     this.#scratches.push(null);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { IORING_ASYNC_CANCEL, IORING_OP } from "../abi/constants.ts";
 import * as encode from "../abi/encode.ts";
 import { checkFd, checkFlags, checkInteger, checkU32 } from "./arguments.ts";
 import {
@@ -20,6 +21,10 @@ import {
   timespecFor,
 } from "./raw_memory.ts";
 import { RawSockets } from "./raw_sockets.ts";
+
+/** What can be meant where others have the same user data. */
+const POLLS: readonly number[] = [IORING_OP.POLL_ADD];
+const TIMEOUTS: readonly number[] = [IORING_OP.TIMEOUT, IORING_OP.LINK_TIMEOUT];
 
 /** sizeof(siginfo_t) */
 const SIGINFO_SIZE = 128;
@@ -48,7 +53,7 @@ export class RawWaits extends RawSockets {
   prepPollRemove(userData: number, target: number | bigint): boolean {
     const at = this.room(userData, 0);
     if (at < 0) return false;
-    encode.prepPollRemove(this.sqes, at, this.target(target));
+    encode.prepPollRemove(this.sqes, at, this.target(target, POLLS));
     return this.plain(at, userData);
   }
 
@@ -68,7 +73,7 @@ export class RawWaits extends RawSockets {
     checkUserData(newUserData);
     checkFlags(mask, "mask");
     checkFlags(flags, "flags");
-    encode.prepPollUpdate(this.sqes, at, this.target(target), newUserData, mask, flags);
+    encode.prepPollUpdate(this.sqes, at, this.target(target, POLLS), newUserData, mask, flags);
     return this.plain(at, userData);
   }
 
@@ -110,7 +115,7 @@ export class RawWaits extends RawSockets {
     const at = this.room(userData, 0);
     if (at < 0) return false;
     checkFlags(flags, "flags");
-    encode.prepTimeoutRemove(this.sqes, at, this.target(target), flags);
+    encode.prepTimeoutRemove(this.sqes, at, this.target(target, TIMEOUTS), flags);
     return this.plain(at, userData);
   }
 
@@ -119,7 +124,7 @@ export class RawWaits extends RawSockets {
     const at = this.room(userData, 0);
     if (at < 0) return false;
     checkFlags(flags, "flags");
-    const kernelTarget = this.target(target);
+    const kernelTarget = this.target(target, TIMEOUTS);
     const timespec = timespecFor(ts);
     encode.prepTimeoutUpdate(this.sqes, at, timespec.address, kernelTarget, flags);
     return this.holdingPlaced(at, userData, timespec);
@@ -136,15 +141,16 @@ export class RawWaits extends RawSockets {
   }
 
   /**
-   * `io_uring_prep_cancel`: by user data; of several with the same, the oldest that holds memory. What runs in a worker
-   * thread is interrupted and ends by itself: EALREADY, or now and then ENOENT, if it has ended as the kernel looks for
+   * `io_uring_prep_cancel`: by user data; of several with the same, one, and one that holds memory where there is any. What
+   * runs in a worker thread is interrupted and ends by itself: EALREADY, or now and then ENOENT, if it has ended as the kernel looks for
    * it a second time.
    */
   prepCancel(userData: number, target: number | bigint, flags: number): boolean {
     const at = this.room(userData, 0);
     if (at < 0) return false;
     checkFlags(flags, "flags");
-    encode.prepCancel(this.sqes, at, this.target(target), flags);
+    const all = (flags & IORING_ASYNC_CANCEL.ALL) !== 0;
+    encode.prepCancel(this.sqes, at, this.target(target, undefined, all), flags);
     return this.plain(at, userData);
   }
 

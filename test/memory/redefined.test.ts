@@ -1,7 +1,9 @@
-import { expect, test } from "vitest";
-import { BufferPool, IORING_REGISTER, Ring } from "../../mod.ts";
+import { describe, expect, test } from "vitest";
+import { BufferPool, BufferRing, FUTEX2, IORING_REGISTER, Ring } from "../../mod.ts";
 import { RawRing } from "../../src/ring/raw.ts";
+import { results } from "../support/completions.ts";
 import { thrown } from "../support/failure.ts";
+import { TempFolder } from "../support/folder.ts";
 import { hasOp } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
 
@@ -62,4 +64,66 @@ test("an object with a byteLength is no sockaddr", async () => {
   await using ring = new Ring();
   const fake = { byteLength: 16 } as unknown as Uint8Array;
   expect(thrown(() => ring.connect(0, fake), TypeError).message).toMatch(/the bytes of a sockaddr, not another object/);
+});
+
+test("a length that is negative, or another at the second look, is none", async () => {
+  await using ring = new Ring();
+  using raw = new RawRing({ entries: 4 });
+  using pipe = new Pipe();
+  // Modulo 2^64 this is 2048.
+  const negative = Object.defineProperty(new Uint8Array(16), "byteLength", { value: 2048 - 2 ** 64 });
+  const { readEnd } = pipe;
+  for (const call of [() => ring.readv(readEnd, [negative]), () => raw.prepReadv(1, readEnd, [negative], 1, 0)]) {
+    expect(thrown(call, RangeError).message).toMatch(/has length 0/);
+  }
+  let looks = 0;
+  const growing = { valueOf: () => ++looks > 4 ? 100_000 : 8 } as unknown as number;
+  expect(thrown(() => raw.prepRecv(1, readEnd, new Uint8Array(8), growing, 0), RangeError).message).toMatch(/len/);
+  expect([ring.stats.inFlight, raw.sqSpace]).toEqual([0, 4]);
+});
+
+test("a registration goes where it was checked", () => {
+  using raw = new RawRing({ entries: 4 });
+  const whole = new Uint8Array(8192);
+  const probe = new Uint8Array(whole.buffer, 4096, 16);
+  Object.defineProperties(probe, { byteOffset: { value: 0 }, byteLength: { value: 16 + 256 * 8 } });
+  expect(raw.register(IORING_REGISTER.PROBE, probe, 256)).toBe(0);
+  expect([whole.subarray(0, 4096).some(Boolean), whole.subarray(4096).some(Boolean)]).toEqual([true, false]);
+});
+
+describe("an array with holes", () => {
+  test("of buffers is refused: nothing of an earlier call takes their place", () => {
+    using folder = new TempFolder();
+    folder.write("file", "A".repeat(64));
+    const fd = folder.open("file");
+    using raw = new RawRing({ entries: 4 });
+    const before = new Uint8Array(16);
+    raw.prepReadv(1, fd, [new Uint8Array(16), before], 2, 0);
+    expect(results(raw, 1).get(1)).toBe(32);
+    before.fill(0);
+    const holed = new Array<Uint8Array>(2);
+    holed[0] = new Uint8Array(16);
+    expect(thrown(() => raw.prepReadv(2, fd, holed, 2, 0), TypeError).message).toMatch(/iovecs/);
+    expect(raw.sqSpace).toBe(4);
+  });
+
+  test.skipIf(!hasOp("FUTEX_WAITV"))("of futexes, too", () => {
+    using raw = new RawRing({ entries: 4 });
+    const holed = new Array<{ futex: Int32Array; val: number; flags: number }>(2);
+    holed[0] = { futex: new Int32Array(new SharedArrayBuffer(4)), val: 0, flags: FUTEX2.SIZE_U32 | FUTEX2.PRIVATE };
+    expect(thrown(() => raw.prepFutexWaitv(1, holed, 2, 0), TypeError).message).toMatch(/^futex\[1\] must be/);
+    expect(raw.sqSpace).toBe(4);
+  });
+});
+
+test("what provide() is given is no longer than a buffer, and no shorter than a byte", async () => {
+  if (!hasOp("SOCKET")) return;
+  await using ring = new Ring();
+  using buffers = new BufferRing({ ring, size: 16, count: 2, manual: true });
+  for (const value of [-1, NaN, 17]) {
+    const bytes = Object.defineProperty(buffers.acquire() ?? expect.fail("lost"), "byteLength", { value });
+    expect(thrown(() => buffers.provide(bytes), RangeError).message).toMatch(/^bytes must be 1 to 16 bytes long, not/);
+    buffers.provide(new Uint8Array(bytes.buffer, bytes.byteOffset, 1));
+    if (buffers.available === 2) return;
+  }
 });

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { IORING_CQE_F, IORING_NOP, type RingOptions } from "../../mod.ts";
+import { IORING_CQE_F, IORING_NOP, IOSQE, type RingOptions } from "../../mod.ts";
 import { RawRing } from "../../src/ring/raw.ts";
+import { type Completion, completions } from "../support/completions.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
+import { Pipe } from "../support/pipe.ts";
 
 const EINVAL = -22;
 const OFF = 8;
@@ -184,4 +186,19 @@ describe("SQEs of both sizes in one queue", () => {
     }
     expect(seen.map(({ userData, res }) => [userData, res]).sort()).toEqual([1, 2, 3, 4, 5].map((i) => [i, 0]));
   });
+});
+
+test("flags are unsigned: a buffer's number is theirs from bit 16 on", () => {
+  using ring = new RawRing({ entries: 8 });
+  using pipe = new Pipe();
+  ring.prepProvideBuffers(1, new Uint8Array(64), 64, 1, 7, 40_000);
+  ring.submitAndWait(1);
+  completions(ring);
+  pipe.write("x");
+  ring.prepRead(2, pipe.readEnd, 0, 64, -1);
+  ring.sqeSetFlags(IOSQE.BUFFER_SELECT);
+  ring.sqeSetBufGroup(7);
+  ring.submitAndWait(1);
+  const [{ res, flags }] = completions(ring) as [Completion];
+  expect([res, flags >>> 16, flags > 0]).toEqual([1, 40_000, true]);
 });

@@ -1,8 +1,19 @@
 import { spawn } from "node:child_process";
 import process from "node:process";
 import { describe, expect, test } from "vitest";
-import { EPOLL_CTL, FUTEX2, IORING_CQE_F, IORING_POLL, IORING_TIMEOUT, P, POLL, W } from "../../mod.ts";
+import {
+  EPOLL_CTL,
+  FUTEX2,
+  IORING_ASYNC_CANCEL,
+  IORING_CQE_F,
+  IORING_POLL,
+  IORING_TIMEOUT,
+  P,
+  POLL,
+  W,
+} from "../../mod.ts";
 import { EPOLL_EVENT_SIZE } from "../../src/ring/raw_memory.ts";
+import { RawRing } from "../../src/ring/raw.ts";
 import { completions } from "../support/completions.ts";
 import { thrown } from "../support/failure.ts";
 import { A_FEW, collectUntil } from "../support/garbage.ts";
@@ -199,5 +210,32 @@ describe("children", () => {
   testOf("WAITID")("prepWaitid of what is no child is ECHILD", () => {
     using stage = new RawStage();
     expect(stage.result((ring) => ring.prepWaitid(1, P.PID, 1, 0, W.EXITED, 0))).toBe(-10);
+  });
+});
+
+describe("where several operations have the same user data,", () => {
+  test("what ends a poll or a timeout means that one", () => {
+    using ring = new RawRing({ entries: 8 });
+    using one = new Pipe();
+    using two = new Pipe();
+    ring.prepRead(5, one.readEnd, new Uint8Array(8), 8, -1);
+    ring.prepPollAdd(5, two.readEnd, POLL.IN);
+    ring.prepTimeout(5, { ms: 3_600_000 }, 0, 0);
+    ring.submit();
+    ring.prepPollRemove(8, 5);
+    ring.prepTimeoutRemove(9, 5, 0);
+    ring.submitAndWait(4);
+    const seen = completions(ring).map(({ userData, res }) => [userData, res]);
+    expect(seen.sort()).toEqual([[5, -125], [5, -125], [8, 0], [9, 0]]);
+  });
+
+  test("a cancellation of all of them is refused, as it would find one", () => {
+    using ring = new RawRing({ entries: 8 });
+    using pipe = new Pipe();
+    for (let i = 0; i < 2; i++) ring.prepRead(5, pipe.readEnd, new Uint8Array(8), 8, -1);
+    ring.submit();
+    const error = thrown(() => ring.prepCancel(9, 5, IORING_ASYNC_CANCEL.ALL), TypeError);
+    expect(error.message).toMatch(/^2 operations that hold memory have user data 5/);
+    expect(ring.sqSpace).toBe(8);
   });
 });

@@ -113,7 +113,7 @@ export function size32(prep: string, parameter: string, value: number | bigint):
     if (value >>> 0 !== value) refuse(prep, parameter, value, 0, 0xffffffff);
     return value;
   }
-  if (value < 0n || value > 0xffffffffn) refuse(prep, parameter, value, 0, 0xffffffff);
+  if (typeof value !== "bigint" || value < 0n || value > 0xffffffffn) refuse(prep, parameter, value, 0, 0xffffffff);
   return Number(value);
 }
 
