@@ -7,7 +7,7 @@
  * @module
  */
 
-import { IORING_CQE_F, IORING_OP, IOSQE } from "../abi/constants.ts";
+import { IORING_CQE_F, IORING_OP, IOSQE, MSG } from "../abi/constants.ts";
 import { ERRNO } from "../abi/errno.ts";
 import { checkInteger, shown } from "./arguments.ts";
 import { Random } from "./random.ts";
@@ -18,7 +18,8 @@ export interface FaultRule {
   readonly op?: string;
   /**
    * An errno's name (`"EIO"`) or number (−5): the operation does not run, and gives this. `"short"`: it moves fewer bytes
-   * than it was asked for, at least one (READ, WRITE, RECV, SEND and their kin with one buffer).
+   * than it was asked for, at least one (READ, WRITE, RECV, SEND and their kin with one buffer); a chain ends there, as the
+   * kernel ends it. With O_DIRECT the kernel refuses lengths that are not aligned: EINVAL.
    */
   readonly result: string | number;
   /** How likely, 0 to 1. Default 1. */
@@ -58,8 +59,12 @@ const SHORTENED: ReadonlySet<number> = new Set([
   IORING_OP.TEE,
 ]);
 
-/** What a substitute answers: its descriptor is none. */
+const OF_SOCKETS: ReadonlySet<number> = new Set([IORING_OP.RECV, IORING_OP.SEND, IORING_OP.SEND_ZC]);
+
+/** What a substitute answers: its descriptor is none; a ring that is restricted forbids it; or its chain broke before. */
 const EBADF = -9;
+const EACCES = -13;
+const ECANCELED = -125;
 const KEPT_FLAGS = IOSQE.IO_DRAIN | IOSQE.IO_LINK | IOSQE.IO_HARDLINK | IOSQE.ASYNC | IOSQE.CQE_SKIP_SUCCESS;
 
 interface Rule {
@@ -79,6 +84,8 @@ export class Faults {
   readonly #pending = new Map<string, number[]>();
   /** How many operations were made to fail, or to fall short. */
   count = 0;
+  /** The operation before fell short, which ends the chain that goes on here. */
+  #isCut = false;
 
   /**
    * Checks options.
@@ -98,6 +105,12 @@ export class Faults {
   /** Decides on the SQE at `words[at]`, which is on its way in. */
   strike(words: Int32Array, at: number): void {
     const code = words[at]! & 0xff;
+    if (this.#isCut) {
+      const limits = code === IORING_OP.LINK_TIMEOUT;
+      this.#isCut = limits && isLinked(words, at);
+      if (!limits) this.#substitute(words, at, ECANCELED);
+      return;
+    }
     for (const rule of this.#rules) {
       if (rule.left === 0 || !matches(rule, code, words, at)) continue;
       if (rule.spared > 0) {
@@ -116,6 +129,7 @@ export class Faults {
   #shorten(words: Int32Array, at: number): void {
     const length = words[at + 6]! >>> 0;
     words[at + 6] = 1 + Math.floor(this.#fraction() * (length - 1));
+    this.#isCut = isLinked(words, at) && mustBeWhole(words, at);
   }
 
   #substitute(words: Int32Array, at: number, result: number): void {
@@ -140,9 +154,12 @@ export class Faults {
       const key = `${cqes[at]} ${cqes[at + 1]}`;
       const results = this.#pending.get(key);
       if (results === undefined) continue;
-      // In a chain that broke before, it was cancelled as any other would have been.
+      const res = cqes[at + 2]!;
+      // Another's with the same user data, which a RawRing may have.
+      if (res !== EBADF && res !== EACCES && res !== ECANCELED) continue;
       const result = results.shift()!;
-      if (cqes[at + 2] === EBADF) cqes[at + 2] = result;
+      // In a chain that broke before, it was cancelled as any other would have been.
+      if (res !== ECANCELED) cqes[at + 2] = result;
       if (results.length === 0) this.#pending.delete(key);
     }
   }
@@ -151,6 +168,16 @@ export class Faults {
   #fraction(): number {
     return this.#random.next() / 2 ** 32;
   }
+}
+
+/** Whether what follows is to begin only after a success. */
+function isLinked(words: Int32Array, at: number): boolean {
+  return (words[at]! >>> 8 & IOSQE.IO_LINK) !== 0;
+}
+
+/** Whether the kernel ends a chain where this moves less than it was asked for: of a socket, where MSG_WAITALL says so. */
+function mustBeWhole(words: Int32Array, at: number): boolean {
+  return !OF_SOCKETS.has(words[at]! & 0xff) || (words[at + 7]! & MSG.WAITALL) !== 0;
 }
 
 function matches({ code, result }: Rule, op: number, words: Int32Array, at: number): boolean {

@@ -3,7 +3,7 @@ import { AT, type FaultOptions, IOSQE, O, Ring, UringError } from "../../mod.ts"
 import { RawRing } from "../../src/ring/raw.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
-import { chainsEndAtBadFiles } from "../support/kernel.ts";
+import { chainsEndAtBadFiles, hasOp } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
 
 describe("the faults option", () => {
@@ -123,4 +123,43 @@ describe("the faults option", () => {
     expect(thrown(open({ rules: [{ result: "EIO", probability: 2 }] }), RangeError).message).toContain("probability");
     expect(thrown(open({ rules: [{ result: "EIO", count: -1 }] }), RangeError).message).toContain("count");
   });
+});
+
+test.skipIf(!chainsEndAtBadFiles)("one that falls short ends its chain, as the kernel ends it", async () => {
+  using folder = new TempFolder();
+  const fd = folder.open("file", "w+");
+  await using ring = new Ring({ faults: { rules: [{ op: "WRITE", result: "short" }] } });
+  const settle = (flags: number, timeout?: number) =>
+    Promise.allSettled(ring.link((ring) => [
+      ring.write(fd, new Uint8Array(4096), 0, timeout === undefined ? {} : { timeout }),
+      ring.fsync(fd),
+      ring.nop(),
+    ], { hard: flags !== 0 }));
+  const codes = (all: PromiseSettledResult<unknown>[]) =>
+    all.slice(1).map((one) => one.status === "rejected" ? one.reason.code : one.value);
+  for (const timeout of [undefined, 60_000]) {
+    const all = await settle(0, timeout);
+    expect((all[0] as PromiseFulfilledResult<number>).value).toBeLessThan(4096);
+    expect(codes(all)).toEqual(["ECANCELED", "ECANCELED"]);
+  }
+  expect(codes(await settle(1))).toEqual([0, 0]);
+  expect(await ring.fsync(fd)).toBe(0);
+  expect(ring.stats).toMatchObject({ faults: 3, inFlight: 0 });
+});
+
+test("what others complete with that have the same user data stays theirs", () => {
+  using ring = new RawRing({ entries: 8, faults: { rules: [{ op: "NOP", after: 1, result: "EIO" }] } });
+  ring.prepNop(1);
+  ring.prepNop(1);
+  ring.submitAndWait(2);
+  const results: number[] = [];
+  ring.forEachCqe((_, res) => results.push(res));
+  expect(results).toEqual([0, -5]);
+});
+
+test.skipIf(!hasOp("SEND_ZC"))("strike on a restricted ring as on any", async () => {
+  await using ring = new Ring({ disabled: true, faults: { rules: [{ op: "NOP", result: "EIO" }] } });
+  ring.restrict({ sqeOps: ["NOP"] });
+  ring.enable();
+  expect((await failure(ring.nop(), UringError)).code).toBe("EIO");
 });
