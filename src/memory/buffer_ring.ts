@@ -271,14 +271,15 @@ export class BufferRing implements BufferGroup {
       throw new TypeError("bytes must be what acquire() gave, or a subarray from its beginning");
     }
     const id = bytes.byteOffset / this.size;
-    if (bytes.byteLength === 0 || bytes.byteLength > this.size) {
-      throw new RangeError(`bytes must be 1 to ${this.size} bytes long, not ${bytes.byteLength}`);
+    const { byteLength } = bytes;
+    if (!(byteLength >= 1 && byteLength <= this.size)) {
+      throw new RangeError(`bytes must be 1 to ${this.size} bytes long, not ${byteLength}`);
     }
     if (this.#lent[id] !== 1 || this.#provided[id] === 1) {
       throw new TypeError("this buffer is with the kernel already: acquire() another");
     }
     this.#lent[id] = 0;
-    this.#put(id, bytes.byteLength);
+    this.#put(id, byteLength);
     this.#publish();
   }
 
@@ -428,8 +429,11 @@ export class BufferRing implements BufferGroup {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#ring.removeBufferRing(this);
-    this.#waiting.tell();
+    try {
+      this.#ring.removeBufferRing(this);
+    } finally {
+      this.#waiting.tell();
+    }
   }
 
   /** {@linkcode close}, for `using`. */

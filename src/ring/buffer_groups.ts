@@ -64,7 +64,7 @@ export class BufferGroups {
       throw new TypeError(`group ${group} has buffers already: give another number, or remove all of those first`);
     }
     this.#checkUnnamed(group);
-    this.#groups.set(group, buffers);
+    this.#own(group, buffers);
   }
 
   /** The kernel did not take the buffers of a group. */
@@ -87,7 +87,7 @@ export class BufferGroups {
     arg.setUint16(14, flags, true);
     const rc = this.#engine.core.register(IORING_REGISTER.PBUF_RING, arg, 1);
     if (rc < 0) throw refusal(rc, group, flags);
-    this.#groups.set(group, buffers);
+    this.#own(group, buffers);
     // Its pages must outlive a Ring that was dropped with operations in flight; itself would keep that Ring for good.
     this.#engine.holds.add(buffers.pages);
     return group;
@@ -107,6 +107,12 @@ export class BufferGroups {
     }
     this.#groups.delete(buffers.group);
     this.#left.set(buffers.group, new WeakRef(buffers.home));
+  }
+
+  #own(group: number, buffers: BufferGroup): void {
+    const before = this.#groups.get(group);
+    this.#groups.set(group, buffers);
+    if (before instanceof ProvidedBuffers) before.replaced();
   }
 
   /** Whether somebody has a number: with a group that operations make, until all of its buffers were removed. */
@@ -142,7 +148,7 @@ export class BufferGroups {
 
   /** A send of many buffers has ended. */
   sent(buffers: BufferRing): void {
-    if (!buffers.isGiven || this.#engine.core.closed || this.#engine.usesHome(buffers.home)) return;
+    if (!buffers.isGiven || this.#engine.core.closed || this.#engine.choosesFrom(buffers.home)) return;
     const head = this.#headOf(buffers.group);
     if (head >= 0) buffers.takeBack(head);
   }

@@ -62,8 +62,10 @@ export class Engine {
   #free: number[] = [];
   #slots = 0;
 
-  /** Operations whose final completion has not come. */
+  /** Operations whose final completion has not come, and {@linkcode leaving}. */
   inFlight = 0;
+  /** Tagged resources on their way out, which are waited for as operations are. */
+  leaving = 0;
   completed = 0;
   wakeups = 0;
   /** Completions that belong to no pending operation. */
@@ -249,6 +251,11 @@ export class Engine {
   /** Whether operations in flight hold this memory. */
   usesHome(home: Home): boolean {
     return this.#homes.includes(home);
+  }
+
+  /** Whether operations in flight may have chosen buffers of a group that has this memory. */
+  choosesFrom(home: Home): boolean {
+    return this.#homes.some((other, slot) => other === home && this.#extras[slot]?.group !== undefined);
   }
 
   /** Whether the operation in a slot, or any without one, is a timeout that completes again and again. */
@@ -676,6 +683,7 @@ export class Engine {
       this.cqe = cqes;
       this.cqeAt = first;
       if ((flags & IORING_CQE_F.MORE) === 0) {
+        if (this.#ops[slot] === TAG) this.#others++;
         this.#walkedFrom = first;
         this.#settle(slot, cqes[first + 2]!, flags);
       } else if (extra.more !== undefined) {
@@ -705,7 +713,8 @@ export class Engine {
     for (let at = from; at < to; at += cqeWords) {
       const flags = cqes[at + 3]!;
       const isMeant = !last || (flags & IORING_CQE_F.MORE) === 0;
-      if (isMeant && this.#isPending(cqes[at]!, cqes[at + 1]!)) count++;
+      const slot = cqes[at]!;
+      if (isMeant && this.#isPending(slot, cqes[at + 1]!) && this.#ops[slot] !== TAG) count++;
       if (this.#mixedCqes && (flags & IORING_CQE_F["32"]) !== 0) at += cqeWords;
     }
     return count;
@@ -741,7 +750,7 @@ export class Engine {
     // The high bits stay: HELD, and never the bit that the core keeps for itself.
     this.#generations[slot] = HELD | ((generation + 1) & GENERATION_MASK);
     // A pool's pages stay, and what was in flight arrives with whoever has them now.
-    const lost = home !== null && home.whole.length === 0 && home.region === null;
+    const lost = home !== null && isLost(home);
     if (extra === null && scratch === null && res >= 0 && !lost) {
       this.#free.push(slot);
       resolve(res);
@@ -756,7 +765,9 @@ export class Engine {
     if (extra !== null && callsBack(extra)) this.#calling--;
     extra?.ended?.();
     try {
-      if (lost) reject(new TypeError(lostBuffer(this.#ops[slot]!, res)));
+      // But for messages: rejected, one would lose the descriptors that came with it.
+      const lostOne = lost || this.#ops[slot] !== "recvmsg" && extra?.homes?.some(isLost);
+      if (lostOne) reject(new TypeError(lostBuffer(this.#ops[slot]!, res)));
       else if (res >= 0) resolve(extra?.decode === undefined ? res : extra.decode(res, scratch));
       else reject(extra?.failed?.(res) ?? this.#errorOf(slot, res, extra));
     } catch (error) {
@@ -809,9 +820,10 @@ export class Engine {
     if (this.closed) throw new RingClosedError("submitAndWait");
     if (this.core.disabled) throw this.core.disabledError("submitAndWait");
     if (this.building) throw new TypeError("submitAndWait() inside link(): the chain is not complete yet");
-    if (count > this.inFlight) {
+    const pending = this.inFlight - this.leaving;
+    if (count > pending) {
       throw new RangeError(
-        `count ${count} is more than the ${this.inFlight} operations that are in flight: it would wait for ever`,
+        `count ${count} is more than the ${pending} operations that are in flight: it would wait for ever`,
       );
     }
     const start = now();
@@ -1058,6 +1070,11 @@ function ignore(): void {}
 function lostBuffer(op: string, res: number): string {
   return `${op} (result ${res}): its buffer was transferred while the kernel used it, so what it holds can't be known; ` +
     "keep a buffer until the promise settles";
+}
+
+/** Whether a buffer was transferred elsewhere. A pool's pages stay. */
+function isLost({ whole, region }: Home): boolean {
+  return whole.length === 0 && region === null;
 }
 
 /** What a callback throws must not end the walk through the completions: the rest would be lost. */

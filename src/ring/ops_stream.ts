@@ -363,7 +363,7 @@ export class StreamOps extends SystemOps {
       start: (extra) => {
         this.#groups.check(buffers); // closed, perhaps, since the last time
         provisions = buffers.provisions;
-        return shots.start(extra);
+        return shots.start({ ...extra, group: buffers.group });
       },
       whenProvided: (callback) => {
         buffers.exhausted++;

@@ -65,6 +65,11 @@ export class ProvidedBuffers implements BufferGroup {
     this.#provide(id).then(() => this.#waiting.tell(), () => this.#waiting.tell());
   }
 
+  /** @internal Another has its number: nothing comes any more. */
+  replaced(): void {
+    this.#waiting.tell();
+  }
+
   /** @internal */
   whenProvided(callback: () => void): void {
     this.#waiting.add(callback);

@@ -15,8 +15,8 @@ import { needDisabled, registerError, registerQuietly } from "./register_call.ts
 /** What a ring is to be restricted to. What is left out stays allowed. */
 export interface Restrictions {
   /**
-   * Names of the register ops that are allowed, such as `["FILES_UPDATE2"]`. EVENTFD and SYNC_CANCEL, which the ring
-   * itself needs, are added. (Before 6.0 there is no SYNC_CANCEL: ASYNC_CANCEL is added to `sqeOps` then.)
+   * Names of the register ops that are allowed, such as `["FILES_UPDATE2"]`. EVENTFD, SYNC_CANCEL and PBUF_STATUS, which
+   * the ring itself needs, are added. (Before 6.0 there is no SYNC_CANCEL: ASYNC_CANCEL is added to `sqeOps` then.)
    */
   readonly registerOps?: readonly string[];
   /**
@@ -86,9 +86,15 @@ function numbersOf(names: readonly string[], codes: Record<string, number>, what
  */
 export function restrict(core: Core, set: RestrictionSet, probe: Probe): void {
   needDisabled(core, "RESTRICTIONS");
-  // Nothing tells of SYNC_CANCEL, but an op of the same release.
+  // Nothing tells of SYNC_CANCEL (6.0), but an op of the same release.
   const syncCancel = probe.op("SEND_ZC").supported;
-  const own = syncCancel ? [...WAKER_REGISTERS, IORING_REGISTER.SYNC_CANCEL] : WAKER_REGISTERS;
+  // Nor of PBUF_STATUS (6.8).
+  const status = probe.op("FIXED_FD_INSTALL").supported;
+  const own = [
+    ...WAKER_REGISTERS,
+    ...syncCancel ? [IORING_REGISTER.SYNC_CANCEL] : [],
+    ...status ? [IORING_REGISTER.PBUF_STATUS] : [],
+  ];
   const ops = set.ops === undefined
     ? probe.ops.map((name) => probe.op(name).code)
     : [...set.ops, ...syncCancel ? [] : [IORING_OP.ASYNC_CANCEL]];

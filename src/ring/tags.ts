@@ -51,7 +51,8 @@ export class Tags {
     const slot = engine.slot(TAG, NO_FD, null, null, {
       last: (res) => {
         // Whatever took the resource out (a direct open or close does, too): settling subtracts it.
-        if (!tag.leaving) engine.inFlight++;
+        if (tag.leaving) engine.leaving--;
+        else engine.inFlight++;
         engine.completed--; // it is no operation
         return res;
       },
@@ -77,6 +78,7 @@ export class Tags {
     // A disabled ring makes no turns, and has no operations to wait for: what comes is found once it is enabled.
     if (old !== undefined && !old.leaving && !this.#engine.core.disabled) {
       old.leaving = true;
+      this.#engine.leaving++;
       this.#engine.inFlight++;
     }
     if (tag === undefined) this.#tags.delete(index);

@@ -42,6 +42,18 @@ describe("a buffer that is transferred while the kernel has it", () => {
     expect(moved.byteLength).toBe(8);
   });
 
+  test("one of several is reported as well", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const [first, second] = [new Uint8Array(4), new Uint8Array(4)];
+    const read = failure(ring.readv(pipe.readEnd, [first, second]), TypeError);
+    await ring.nop();
+    const moved = transfer(first.buffer);
+    pipe.write("12345678");
+    expect((await read).message).toContain("readv (result 8): its buffer was transferred");
+    expect(moved.byteLength).toBe(4);
+  });
+
   test("of a pool is none: the pages stay, and the bytes arrive with whoever has them now", async () => {
     await using ring = new Ring();
     using pipe = new Pipe();

@@ -524,6 +524,20 @@ describe("provideBuffers()", () => {
       expect(text(buffer!.bytes)).toBe("y");
     });
 
+    test.skipIf(!hasOp("READ_MULTISHOT"))("a stream that sleeps for want of one ends as others get it", async () => {
+      await using ring = new Ring();
+      using pipe = new Pipe();
+      using one = new BufferPool({ size: 8, count: 1 });
+      using two = new BufferPool({ size: 8, count: 1 });
+      const first = await ring.provideBuffers(one, 5);
+      expect(await ring.removeBuffers(1, first)).toBe(1);
+      pipe.write("x");
+      const next = failure(ring.readMultishot(pipe.readEnd, first).next(), TypeError);
+      while (first.exhausted === 0) await ring.timeout(1);
+      await ring.provideBuffers(two, 5);
+      expect((await next).message).toMatch(/^buffers is group 5, but all of it was removed/);
+    });
+
     test("it has none where the kernel did not take its buffers", async () => {
       await using ring = new Ring();
       using pool = new BufferPool({ size: 8, count: 2 });
@@ -683,7 +697,7 @@ describe("sendBundle()", () => {
   });
 });
 
-test.skipIf(!hasFeature("RECVSEND_BUNDLE")).each(["is cancelled", "finds its peer gone"])(
+test.skipIf(!hasFeature("RECVSEND_BUNDLE")).each(["is cancelled", "finds its peer gone", "is cancelled beside a read"])(
   "sendBundle() loses no buffer as it %s while it waits with many",
   async (what) => {
     await using net = new Net();
@@ -694,10 +708,13 @@ test.skipIf(!hasFeature("RECVSEND_BUNDLE")).each(["is cancelled", "finds its pee
     const accepted = ring.accept(fd);
     await ring.connect(sender, address);
     const peer = await accepted;
+    using pipe = new Pipe();
+    // What is to be sent next is read meanwhile.
+    const reading = what.endsWith("a read") ? ring.read(pipe.readEnd, buffers.acquire()!) : undefined;
     for (let buffer = buffers.acquire(); buffer !== undefined; buffer = buffers.acquire()) buffers.provide(buffer);
     const sent = ring.sendBundle(sender, buffers);
     while (buffers.head() === 0) await ring.timeout(1);
-    if (what === "is cancelled") await ring.cancel(sent);
+    if (what !== "finds its peer gone") await ring.cancel(sent);
     await ring.closeFd(peer);
     // What has gone into the socket, before it was full.
     const length = await sent;
@@ -705,9 +722,29 @@ test.skipIf(!hasFeature("RECVSEND_BUNDLE")).each(["is cancelled", "finds its pee
     expect(length).toBeLessThan(16 * 65_536);
     const idle = [];
     for (let buffer = buffers.acquire(); buffer !== undefined; buffer = buffers.acquire()) idle.push(buffer.byteOffset);
-    expect(new Set(idle).size).toBe(16);
+    expect(new Set(idle).size).toBe(reading === undefined ? 16 : 15);
     // In the order in which they are provided, as before.
     expect([buffers.available, buffers.tail - buffers.head()]).toEqual([0, 0]);
+    pipe.write("next");
+    expect(await reading ?? 4).toBe(4);
+  },
+);
+
+test.skipIf(!hasOp("READ_MULTISHOT", "FIXED_FD_INSTALL"))(
+  "a close() that is refused leaves no stream waiting",
+  async () => {
+    await using ring = new Ring({ disabled: true });
+    ring.restrict({ registerOps: ["PBUF_RING"] });
+    ring.enable();
+    using pipe = new Pipe();
+    const buffers = new BufferRing({ ring, size: 4, count: 1 });
+    const pieces = ring.readMultishot(pipe.readEnd, buffers);
+    pipe.write("abcdefgh");
+    using _ = (await pieces.next()).value!;
+    while (buffers.exhausted === 0) await ring.timeout(1);
+    const next = failure(pieces.next(), TypeError);
+    expect(thrown(() => buffers.close(), UringError).code).toBe("EACCES");
+    expect((await next).message).toMatch(/^buffers is closed/);
   },
 );
 

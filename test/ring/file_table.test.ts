@@ -469,3 +469,18 @@ test("RawRing registers files through register(), and opens into a slot", () => 
   expect(readFileSync(`/proc/self/fdinfo/${ring.fd}`, "utf8")).toMatch(/UserFiles:\s*2/);
   ring.close();
 });
+
+test("a file on its way out is no operation that submitAndWait() waits for", async () => {
+  await using ring = new Ring();
+  using pipe = new Pipe();
+  using files = new FileTable(ring, { size: 1 });
+  const released = new Promise<number>((resolve) => files.set(0, pipe.readEnd, { released: resolve }));
+  files.clear(0);
+  const read = ring.read(pipe.readEnd, new Uint8Array(4));
+  expect(ring.stats.inFlight).toBe(1);
+  expect(thrown(() => ring.submitAndWait(2), RangeError).message).toMatch(/^count 2 is more than the 1 operations/);
+  pipe.write("x");
+  expect(ring.submitAndWait(1)).toBe(1);
+  expect(await read).toBe(1);
+  expect(await released).toBe(0);
+});
