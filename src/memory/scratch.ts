@@ -81,8 +81,20 @@ export function encodePath(path: Path, name: string, emptyAllowed: boolean): Uin
 function pathBytes(path: Path, name: string): Uint8Array {
   if (typeof path === "string") return encoder.encode(path);
   if (path instanceof Uint8Array) return path;
-  if (path instanceof URL && path.protocol === "file:") return encoder.encode(pathText(path));
+  if (path instanceof URL && path.protocol === "file:") return urlBytes(path, name);
   throw new TypeError(`${name} must be a string, a Uint8Array or a file: URL`);
+}
+
+function urlBytes(url: URL, name: string): Uint8Array {
+  if (url.host !== "") {
+    throw new TypeError(`${name} is a URL of another host, ${url.host}: a file of this one is meant`);
+  }
+  if (/%2f/i.test(url.pathname)) throw new TypeError(`${name} is a URL with %2F in a name, which no file has`);
+  try {
+    return encoder.encode(pathText(url));
+  } catch {
+    throw new TypeError(`${name} is a URL whose % escapes are no UTF-8: give the path as a Uint8Array`);
+  }
 }
 
 /** A path as text, for messages. */

@@ -44,6 +44,7 @@ export interface DirectOptions extends OpOptions {
 /** The flags that a promise can live with. */
 const ALLOWED_FLAGS = IOSQE.FIXED_FILE | IOSQE.IO_DRAIN | IOSQE.IO_LINK | IOSQE.IO_HARDLINK | IOSQE.ASYNC;
 
+const EACCES = -13;
 const ECANCELED = -125;
 const EINTR = -4;
 const ETIME = -62;
@@ -202,7 +203,7 @@ export class RingBase {
   ): Promise<T> {
     const { engine } = this;
     const { op, fd, home, scratch, extra } = operation;
-    let limit: Promise<number> | undefined;
+    let limit: Promise<UringError | undefined> | undefined;
     let late = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
     // No kernel up to 6.18 starts a LINK_TIMEOUT for each thing that waits in a worker thread, and some (6.1) not for
@@ -233,30 +234,28 @@ export class RingBase {
         const errno = (error as UringError).errno;
         if (errno !== ECANCELED && errno !== EINTR) return reject(error);
         if (signal?.aborted) return reject(signal.reason);
-        if (limit !== undefined && (isExpiry(await limit) || late)) {
-          return reject(new UringError(ETIME, op, { detail: `timed out after ${timeout} ms` }));
-        }
-        reject(error);
+        if (limit === undefined) return reject(error);
+        const end = await limit;
+        // A restricted ring refuses the limit, and the kernel its operation with it.
+        if (end?.errno === EACCES) return reject(end);
+        if (!isExpiry(end) && !late) return reject(error);
+        reject(new UringError(ETIME, op, { detail: `timed out after ${timeout} ms` }));
       });
     });
     engine.setPromise(slot, promise);
     return promise;
   }
 
-  /** Stages the LINK_TIMEOUT of the operation just staged; resolves to its result. */
-  #stageLimit(timeoutMs: number, flags: number): Promise<number> {
+  /** Stages the LINK_TIMEOUT of the operation just staged; resolves to what it fails with, which its expiry is, too. */
+  #stageLimit(timeoutMs: number, flags: number): Promise<UringError | undefined> {
     const { engine } = this;
     const scratch = writeTimespec(timeoutMs);
     const { core } = engine;
     const at = core.count * core.sqeWords;
     prepLinkTimeout(core.sqes, at, scratch.address, 0);
     const limitSlot = engine.slot("link_timeout", NO_FD, null, scratch, null);
-    const result = new Promise<number>((resolve) => {
-      engine.settleWith(
-        limitSlot,
-        resolve as (value: unknown) => void,
-        (error) => resolve((error as UringError).errno ?? ECANCELED),
-      );
+    const result = new Promise<UringError | undefined>((resolve) => {
+      engine.settleWith(limitSlot, () => resolve(undefined), resolve as (error: unknown) => void);
     });
     engine.stage(at, limitSlot, flags, 0);
     return result;
@@ -265,10 +264,10 @@ export class RingBase {
 
 /**
  * Whether a LINK_TIMEOUT's time has come. It says ETIME then, or what became of ending its operation: EALREADY in a worker
- * thread, ENOENT, how many futexes it found. ECANCELED: the operation ended first.
+ * thread, ENOENT, how many futexes it found. ECANCELED, or no errno, as the ring was closed: the operation ended first.
  */
-function isExpiry(result: number): boolean {
-  return result !== ECANCELED;
+function isExpiry(end: UringError | undefined): boolean {
+  return end === undefined || (end.errno ?? ECANCELED) !== ECANCELED;
 }
 
 /** Calls back after a time, counted from when what `awaited` tells of has ended. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { IOSQE } from "../abi/constants.ts";
 import { prepFgetxattr, prepFsetxattr, prepGetxattr, prepSetxattr } from "../abi/encode.ts";
 import { addressOf, type Bytes, type Home, homeOf, isDetached, refuseBytes } from "../memory/address.ts";
 import { giveScratch, type Path, pathText, type Scratch, scratchPath, takeScratch } from "../memory/scratch.ts";
@@ -12,6 +13,7 @@ import type { Operation, OpOptions } from "./base.ts";
 import type { UringError } from "./errors.ts";
 import { PipeOps } from "./ops_pipe.ts";
 import { follows } from "./ops_time.ts";
+import { LINKS } from "./pending.ts";
 
 /** XATTR_NAME_MAX and XATTR_SIZE_MAX of the kernel. */
 const MAX_NAME = 255;
@@ -123,8 +125,14 @@ export class XattrOps extends PipeOps {
 
   /** The value, however long it is: the kernel allows 64 KiB. */
   #getWhole(of: Of, name: string | Uint8Array, o: OpOptions | undefined): Promise<Uint8Array<ArrayBuffer>> {
-    // A failure would end a chain: there it has to be right at once.
-    if (this.engine.building) return this.#getInto(new Uint8Array(MAX_VALUE), of, name, o);
+    // A failure would end a chain, and what is staged after one waits for it: there it has to be right at once.
+    const flags = o?.flags ?? 0;
+    if (this.engine.chainOpen || (flags & (LINKS | IOSQE.IO_DRAIN)) !== 0) {
+      return this.#getInto(new Uint8Array(MAX_VALUE), of, name, o);
+    }
+    // As they are now: should the value be a long one, they are looked at again.
+    const named = asNow(name);
+    const place = "path" in of ? { path: asNow(of.path) } : of;
     const scratch = takeScratch(USUAL_VALUE);
     const decode = (bytes: number) => scratch.bytes.slice(0, bytes);
     const first = this.#startGet<Uint8Array<ArrayBuffer>>(
@@ -137,7 +145,7 @@ export class XattrOps extends PipeOps {
     );
     const whole: Promise<Uint8Array<ArrayBuffer>> = first.catch((error: UringError) => {
       if (error.errno !== ERANGE) throw error;
-      const second = this.#getInto(new Uint8Array(MAX_VALUE), of, name, o);
+      const second = this.#getInto(new Uint8Array(MAX_VALUE), place, named, o);
       follows(whole, second);
       return second;
     });
@@ -204,6 +212,10 @@ export class XattrOps extends PipeOps {
 }
 
 const encoder = new TextEncoder();
+
+function asNow<T>(text: T): T | Uint8Array<ArrayBuffer> {
+  return text instanceof Uint8Array ? new Uint8Array(text) : text;
+}
 
 /** An attribute's value; it may be empty, but not detached. */
 function valueOf(value: string | Bytes): { home: Home | null; address: number; length: number } {

@@ -3,7 +3,7 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
 import { AT, O, RENAME, Ring, S, UringError } from "../../mod.ts";
-import { failure } from "../support/failure.ts";
+import { failure, thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
 import { hasOp } from "../support/kernel.ts";
 
@@ -207,4 +207,17 @@ describe.skipIf(!hasOp("LINKAT"))("linkat()", () => {
     expect(await failure(ring.linkat(AT.FDCWD, folder.at("none"), AT.FDCWD, folder.at("third")), UringError))
       .toMatchObject({ code: "ENOENT" });
   });
+});
+
+test("a URL of another host, or with a slash in a name, is no path of this machine's", async () => {
+  await using ring = new Ring();
+  const urls: [string, RegExp][] = [
+    ["file://elsewhere/etc/hostname", /^path is a URL of another host, elsewhere/],
+    ["file:///etc%2Fhostname", /^path is a URL with %2F in a name/],
+    ["file:///tmp/%FF", /^path is a URL whose % escapes are no UTF-8/],
+  ];
+  for (const [url, message] of urls) {
+    expect(thrown(() => ring.openat(AT.FDCWD, new URL(url), 0), TypeError).message).toMatch(message);
+  }
+  expect(ring.stats.inFlight).toBe(0);
 });

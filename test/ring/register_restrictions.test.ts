@@ -14,7 +14,7 @@ import {
 } from "../../mod.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
-import { hasSyncCancel } from "../support/kernel.ts";
+import { hasOp, hasSyncCancel } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
 import { MOD, runScript } from "../support/script.ts";
 
@@ -192,3 +192,17 @@ describe("restrict()", () => {
     expect(await ring.nop(), "nothing was restricted before").toBe(0);
   });
 });
+
+test.skipIf(!hasOp("SEND_ZC"))(
+  "where LINK_TIMEOUT is forbidden, the timeout option says so, and not that time ran out",
+  async () => {
+    using folder = new TempFolder();
+    folder.write("file", "content");
+    await using ring = new Ring({ disabled: true });
+    ring.restrict({ sqeOps: ["READ"] });
+    ring.enable();
+    const error = await failure(ring.read(folder.open("file"), new Uint8Array(8), 0, { timeout: 60_000 }), UringError);
+    expect(error).toMatchObject({ code: "EACCES" });
+    expect(error.message).toMatch(/forbid LINK_TIMEOUT/);
+  },
+);

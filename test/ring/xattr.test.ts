@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Ring, UringError, XATTR } from "../../mod.ts";
+import { IOSQE, Ring, UringError, XATTR } from "../../mod.ts";
 import { failure, failures } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
 import { collectGarbage } from "../support/garbage.ts";
@@ -160,3 +160,34 @@ test.skipIf(namespace === undefined)(
     expect(ring.stats.inFlight).toBe(0);
   },
 );
+
+test.skipIf(namespace === undefined)(
+  "a long value in a chain made by flags is right at once: nothing else gets into the chain",
+  async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    const path = folder.write("file", "");
+    try {
+      await ring.setxattr(path, "user.long", new Uint8Array(600).fill(65));
+    } catch (error) {
+      expect((error as UringError).code).toBe("EOPNOTSUPP");
+      return;
+    }
+    const value = ring.getxattr(path, name("long"), undefined, { flags: IOSQE.IO_LINK });
+    const nop = ring.nop();
+    expect((await value).length).toBe(600);
+    expect(await nop).toBe(0);
+    expect(ring.stats.completed).toBe(3);
+  },
+);
+
+test.skipIf(namespace === undefined)("a name that is changed meanwhile is what it was", async () => {
+  await using ring = new Ring();
+  using folder = new TempFolder();
+  const path = folder.write("file", "");
+  await ring.setxattr(path, name("a"), new Uint8Array(600).fill(65));
+  const bytes = bytesOf(name("a"));
+  const value = ring.getxattr(path, bytes);
+  bytes[bytes.length - 1] = 66;
+  expect((await value).length).toBe(600);
+});
