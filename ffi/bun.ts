@@ -52,6 +52,7 @@ export function libcInBun(): Libc {
     write: (fd, bytes) => Number(symbols["write"]!(fd, bytes, bytes.length)),
     pread: (fd, into, offset) => Number(symbols["pread"]!(fd, into, into.length, offset)),
     close: symbols["close"] as Libc["close"],
+    fcntl: symbols["fcntl"] as Libc["fcntl"],
     readlink: (path, target) => Number(symbols["readlink"]!(path, target, target.length)),
   };
 }
@@ -66,6 +67,8 @@ function openLibc(): Symbols {
     pread: { args: ["i32", "ptr", "usize", "i64"], returns: "i64" },
     // int close(int fd)
     close: { args: ["i32"], returns: "i32" },
+    // int fcntl(int fd, int cmd, ...)
+    fcntl: { args: ["i32", "i32", "i32"], returns: "i32" },
     // ssize_t readlink(const char *path, char *buf, size_t size)
     readlink: { args: ["ptr", "ptr", "usize"], returns: "i64" },
   };

@@ -41,7 +41,9 @@ export function cachedCore(expected: Expected, bytes: () => Uint8Array): CachedC
     fd = openVerified(fs, path, expected);
     if (fd === undefined) throw new Error(`${path} changed while it was written`);
   }
-  return { path, descriptorPath: descriptorPath(fd, expected.sha256) };
+  const verified = descriptorPath(fd, expected.sha256);
+  checkSame(fs.fstatSync(fd), fs.statSync(verified), path);
+  return { path, descriptorPath: verified };
 }
 
 function cacheFolder(): string {
@@ -104,6 +106,17 @@ function isCore(fs: Fs, fd: number, path: string, { sha256, size }: Expected): b
 
 function hash(bytes: Uint8Array): string {
   return nodeProcess().getBuiltinModule("node:crypto").createHash("sha256").update(bytes).digest("hex");
+}
+
+/** Older Denos number open files by themselves: the system's descriptor of that number is another file, or none. */
+function checkSame(own: FileId, loaded: FileId, path: string): void {
+  if (own.dev === loaded.dev && own.ino === loaded.ino) return;
+  throw new Error(`${path} can't be loaded as it was verified: this runtime's file numbers are not the system's`);
+}
+
+interface FileId {
+  readonly dev: number;
+  readonly ino: number;
 }
 
 interface Owned {

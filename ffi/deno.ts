@@ -57,6 +57,8 @@ const LIBC_SYMBOLS = {
   pread: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" },
   // int close(int fd)
   close: { parameters: ["i32"], result: "i32" },
+  // int fcntl(int fd, int cmd, ...)
+  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
   // ssize_t readlink(const char *path, char *buf, size_t size)
   readlink: { parameters: ["buffer", "buffer", "usize"], result: "isize" },
 } as const satisfies Deno.ForeignLibraryInterface;
@@ -69,6 +71,7 @@ export function libcInDeno(): Libc {
     write: (fd, bytes) => Number(symbols.write(fd, bytes, BigInt(bytes.length))),
     pread: (fd, into, offset) => Number(symbols.pread(fd, into, BigInt(into.length), BigInt(offset))),
     close: symbols.close,
+    fcntl: symbols.fcntl,
     readlink: (path, target) => Number(symbols.readlink(path, target, BigInt(target.length))),
   };
 }

@@ -111,12 +111,6 @@ export function kernelRelease(): string {
   return fileText("/proc/sys/kernel/osrelease") ?? "(unknown)";
 }
 
-/** Whether this is root; false where it may not be asked. */
-export function isRoot(): boolean {
-  if (runtime === "deno") return granted({ name: "sys", kind: "uid" }) && Deno.uid() === 0;
-  return nodeProcess().geteuid?.() === 0;
-}
-
 /**
  * Writes to the standard error, at once: nothing is lost should the process end in the next moment.
  *

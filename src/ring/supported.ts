@@ -4,7 +4,7 @@
  * @module
  */
 
-import { fileText, isRoot } from "../../ffi/host.ts";
+import { fileText } from "../../ffi/host.ts";
 import { LoadError } from "../../ffi/load.ts";
 import { Core } from "./core.ts";
 import { UringError } from "./errors.ts";
@@ -66,7 +66,7 @@ function olderThanRings(): boolean {
 
 function forbidden(what: string): Supported {
   const disabled = Number(fileText("/proc/sys/kernel/io_uring_disabled"));
-  if (disabled === 2 || (disabled === 1 && !isRoot())) {
+  if (disabled === 2 || (disabled === 1 && !isExempt())) {
     return {
       ok: false,
       reason: `${what}: the sysctl kernel.io_uring_disabled is ${disabled}`,
@@ -81,4 +81,16 @@ function forbidden(what: string): Supported {
     fix: "run the container with a seccomp profile that allows io_uring_setup, io_uring_enter and io_uring_register " +
       "(docker run --security-opt seccomp=profile.json)",
   };
+}
+
+const CAP_SYS_ADMIN = 21n;
+
+/** Whether io_uring_disabled = 1 allows it to this process: by a capability, or a group, of the first user namespace. */
+function isExempt(): boolean {
+  if (!/^\s*0\s+0\s+4294967295$/.test(fileText("/proc/self/uid_map") ?? "")) return false;
+  const status = fileText("/proc/self/status") ?? "";
+  const [, capabilities = "0"] = /^CapEff:\s*(\w+)/m.exec(status) ?? [];
+  if ((BigInt(`0x${capabilities}`) >> CAP_SYS_ADMIN & 1n) === 1n) return true;
+  const groups = status.match(/^(Gid|Groups):.*$/gm)?.flatMap((line) => line.split(/\s+/).slice(1)) ?? [];
+  return groups.includes(fileText("/proc/sys/kernel/io_uring_group") ?? "");
 }

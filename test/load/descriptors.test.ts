@@ -45,7 +45,12 @@ describe.skipIf(RUNTIME === "node")("a memory file", () => {
   });
 
   // A descriptor may have come through a socket.
-  test.each([["has other bytes", false, SIZE, true], ["is longer", true, SIZE + 1, true], ["may change", true, SIZE, false]])(
+  test.each([["has other bytes", false, SIZE, true], ["is longer", true, SIZE + 1, true], [
+    "may change",
+    true,
+    SIZE,
+    false,
+  ]])(
     "of that name that %s is not taken",
     (_, isSame, size, isSealed) => {
       const sha256 = hashWith("d");

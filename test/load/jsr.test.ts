@@ -64,6 +64,15 @@ describe.skipIf(IN_GUEST || RUNTIME !== "deno")("the package of Deno's registry"
   }, LIMIT);
 
   test("its commands run", async () => {
-    expect(await succeed(deno, "run", "-A", join(JSR, "src/cli/main.js"), "help")).toContain("Usage: uring COMMAND");
+    const main = [deno, "run", "-A", join(JSR, "src/cli/main.js")] as const;
+    expect(await succeed(...main, "help")).toContain("Usage: uring COMMAND");
+    folder.write("read", "all of it");
+    const shown = await succeed(...main, "demo", "--runtime", "deno", "--json", folder.path);
+    expect(JSON.parse(shown)[0].measured).toMatchObject({ supported: true, mismatches: [], skipped: [] });
+    const { code, stderr } = await run([...main, "bench", "nothing"], { cwd: JSR });
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringMatching(/^uring bench: no name begins with nothing: there are "nop/),
+    ]);
   }, LIMIT);
 });
