@@ -8,9 +8,14 @@ export function ringDescriptors(): number {
 
 /** What every open descriptor is. */
 export function descriptors(): string[] {
-  return readdirSync("/proc/self/fd").flatMap((fd) => {
+  return numberedDescriptors().map(([, target]) => target);
+}
+
+/** Every open descriptor, and what it is. */
+export function numberedDescriptors(): [fd: string, target: string][] {
+  return readdirSync("/proc/self/fd").flatMap((fd): [string, string][] => {
     try {
-      return [readlinkSync(`/proc/self/fd/${fd}`)];
+      return [[fd, readlinkSync(`/proc/self/fd/${fd}`)]];
     } catch {
       return []; // the one that the listing itself used
     }
