@@ -9,7 +9,7 @@
 //
 // What the entry points of a form share is one file, beside the cores: buffers of one are known to the other.
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { build as bundle } from "esbuild";
 import { ROOT } from "./runtimes.mjs";
@@ -129,6 +129,8 @@ export async function bundleEntryPoints() {
     text = second.text;
     outcome = await bundleFirst(text);
   }
+  // A new inode: a program may have the old file mapped.
+  rmSync(join(DIST, "ffi/later.cjs"), { force: true });
   writeFileSync(join(DIST, "ffi/later.cjs"), `"use strict";module.exports=${asFunction(text)};${markOf(text)}`);
   // The bundler would make something else of a require() that it saw.
   for (const { path, text } of outcome.outputFiles) {

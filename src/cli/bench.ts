@@ -4,7 +4,7 @@
  * @module
  */
 
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { release, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -105,16 +105,29 @@ async function short(args: readonly string[]): Promise<number> {
     return 1;
   }
   const chosen = contestants().filter(({ name }) => names.length === 0 || names.some((each) => name.startsWith(each)));
-  const file = join(tmpdir(), `uring-bench-${process.pid}`);
-  writeFileSync(file, Buffer.alloc(FILE_BYTES, "uring"), { flag: "wx", mode: 0o600 });
+  if (chosen.length === 0) {
+    const known = contestants().map(({ name }) => JSON.stringify(name)).join(", ");
+    process.stderr.write(`uring bench: no name begins with ${names.join(" or ")}: there are ${known}\n`);
+    return 2;
+  }
+  const fd = unnamedFile(Buffer.alloc(FILE_BYTES, "uring"));
   try {
-    const results = await rounded(chosen, rounds, file);
+    const results = await rounded(chosen, rounds, `/proc/self/fd/${fd}`);
     if (json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
     else print(results, rounds);
   } finally {
-    rmSync(file, { force: true });
+    closeSync(fd);
   }
   return 0;
+}
+
+/** A file that goes with its process, however that ends. */
+function unnamedFile(content: Uint8Array): number {
+  const path = join(tmpdir(), `uring-bench-${process.pid}`);
+  const fd = openSync(path, "wx+", 0o600);
+  rmSync(path);
+  writeFileSync(fd, content);
+  return fd;
 }
 
 /** One after another, round after round: what slows a minute slows everyone. */

@@ -74,7 +74,7 @@ export async function demo(args: readonly string[]): Promise<number> {
   if (options.json) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
   else print(rows, options);
   const measured = rows.flatMap(supportedOnly);
-  const failed = rows.some(({ failure }) => failure !== undefined);
+  const failed = rows.some(({ failure }) => failure !== undefined) || measured.some(couldReadNothing);
   return measured.length > 0 && !failed && measured.every(({ mismatches }) => mismatches.length === 0) ? 0 : 1;
 }
 
@@ -119,6 +119,10 @@ async function measureIn(runtime: Runtime, { folder, inFlight }: Options): Promi
   });
   if (failure !== undefined) return { runtime, failure };
   return { runtime, measured: JSON.parse(output) as Measurement };
+}
+
+function couldReadNothing({ files, skipped }: Supported): boolean {
+  return files === 0 && skipped.length > 0;
 }
 
 function supportedOnly({ measured }: Row): Supported[] {
@@ -182,6 +186,7 @@ function wayLine(title: string, { ms, cpuMs, systemCalls }: Way, total: number, 
 
 function verdict(measured: readonly Supported[]): string[] {
   const mismatches = measured.flatMap((each) => each.mismatches);
+  if (measured.some(couldReadNothing)) return [`${paint.red("✗")} no file could be read: see below`];
   if (mismatches.length === 0 && measured.every(({ files }) => files === 0)) return ["there was nothing to read"];
   if (mismatches.length === 0) {
     return [`${paint.green("✓")} every byte that uring read is the byte that fs.readFileSync reads`];

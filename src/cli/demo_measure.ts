@@ -135,8 +135,9 @@ async function readAll(
     let bytes = 0;
     try {
       await reader.read(file, (piece) => bytes += piece.length);
-    } catch {
-      return;
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return;
+      throw error;
     }
     counts.files++;
     counts.bytes += bytes;

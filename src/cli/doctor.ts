@@ -6,9 +6,9 @@
 
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { IORING_SETUP, Ring } from "../../mod.ts";
+import { IORING_SETUP, Ring, type Supported } from "../../mod.ts";
 import { FLAGS, OPS, REGISTERS } from "../abi/mod.ts";
-import { core, denoPermissions, limits, security, sharedMemory, system } from "./doctor_system.ts";
+import { core, denoPermissions, limits, security, system } from "./doctor_system.ts";
 import { paint, wrap } from "./terminal.ts";
 
 const USAGE = `Usage: uring doctor [--json]
@@ -97,15 +97,20 @@ export async function diagnose(): Promise<Diagnosis> {
     : { name: "io_uring", state: "bad", value: support.reason, fix: support.fix };
   const sections: Section[] = [
     { title: "System", findings: system() },
-    { title: "io_uring", findings: [works, ...security(support.ok)] },
+    { title: "io_uring", findings: [works, ...security(support.ok, isRefusal(support))] },
   ];
   const found = support.ok ? await kernel() : undefined;
   sections.push(...found?.sections ?? []);
-  sections.push({ title: "Limits", findings: [...limits(), ...sharedMemory()] });
+  sections.push({ title: "Limits", findings: limits() });
   // After the ring was opened, so that the core is mapped.
   sections.push({ title: "Library", findings: [...core(), ...denoPermissions()] });
   const ok = sections.every(({ findings }) => findings.every(({ state }) => state !== "bad"));
   return { ok, sections, ...(found?.has && { kernel: found.has }) };
+}
+
+/** Whether it is forbidden, which looks the same as not to be there. */
+function isRefusal(support: Supported): boolean {
+  return !support.ok && /\b(EPERM|ENOSYS)\b/.test(support.reason);
 }
 
 /** Setup flags that a ring asks for by itself, and works without. */
@@ -125,7 +130,13 @@ async function kernel(): Promise<{ sections: Section[]; has?: KernelHas }> {
   }
   try {
     const has = kernelHas(ring);
-    return { sections: [{ title: "Ring", findings: setup(ring) }, { title: "Kernel", findings: abilities(has) }], has };
+    return {
+      sections: [{ title: "Ring", findings: setup(ring, has.setupFlags?.supported ?? []) }, {
+        title: "Kernel",
+        findings: abilities(has),
+      }],
+      has,
+    };
   } catch (error) {
     return { sections: [{ title: "Kernel", findings: [{ name: "probe", state: "note", value: messageOf(error) }] }] };
   } finally {
@@ -151,14 +162,20 @@ function compare(described: Described, names: readonly string[]): Has {
   return { supported: names, missing };
 }
 
-function setup(ring: Ring): Finding[] {
+function setup(ring: Ring, known: readonly string[]): Finding[] {
   const flags = Object.entries(IORING_SETUP).filter(([, bit]) => (ring.setupFlags & bit) !== 0).map(([name]) => name);
-  const lacking = PREFERRED.filter((name) => !flags.includes(name))
+  const without = PREFERRED.filter((name) => !flags.includes(name));
+  const lacking = without.filter((name) => !known.includes(name))
     .map((name) => ({ name, since: FLAGS["IORING_SETUP"]![name]!.since }));
+  // Tried, and found to tell of completions late.
+  const leftOut = without.filter((name) => known.includes(name));
   return [
     { name: "size", state: "ok", value: `${ring.entries} submissions, ${ring.cqEntries} completions` },
     { name: "its setup flags", state: "ok", value: flags.join(" ") },
     ...missing("would be better", lacking),
+    ...(leftOut.length === 0
+      ? []
+      : [{ name: "left out", state: "ok", value: `${leftOut.join(" ")}: this kernel is late with it` } as const]),
   ];
 }
 

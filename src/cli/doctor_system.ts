@@ -5,7 +5,7 @@
  * @module
  */
 
-import { accessSync, constants, existsSync, readFileSync, statfsSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { arch, release } from "node:os";
 import process from "node:process";
 import type { Finding } from "./doctor.ts";
@@ -49,13 +49,18 @@ export function system(): Finding[] {
   ];
 }
 
-/** What may forbid io_uring: sysctls, seccomp, containers. Bad only where io_uring doesn't work. */
-export function security(works: boolean): Finding[] {
-  const blocked = works ? "note" : "bad";
-  return [...sysctls(blocked), ...seccomp(works), ...containers()];
+/**
+ * What may forbid io_uring: sysctls, seccomp, containers. Bad only where it is forbidden.
+ *
+ * @param works Whether a ring could be opened.
+ * @param isForbidden Whether none could as it was forbidden, which is not the only reason.
+ */
+export function security(works: boolean, isForbidden: boolean): Finding[] {
+  return [...sysctls(works, isForbidden), ...seccomp(works, isForbidden), ...containers()];
 }
 
-function sysctls(blocked: "note" | "bad"): Finding[] {
+function sysctls(works: boolean, isForbidden: boolean): Finding[] {
+  const blocked = isForbidden ? "bad" : "note";
   const disabled = readText("/proc/sys/kernel/io_uring_disabled")?.trim();
   const group = readText("/proc/sys/kernel/io_uring_group")?.trim();
   const name = "io_uring_disabled";
@@ -66,7 +71,8 @@ function sysctls(blocked: "note" | "bad"): Finding[] {
     findings.push({ name, state: "ok", value: "no such sysctl to read: nothing is disabled by it" });
   } else if (disabled === "0") findings.push({ name, state: "ok", value: "0: everybody may use io_uring" });
   else if (disabled === "1") {
-    const may = hasCapability(CAP_SYS_ADMIN) || groups().includes(group ?? "");
+    // Both count in the first user namespace alone.
+    const may = works || isFirstNamespace() && (hasCapability(CAP_SYS_ADMIN) || groups().includes(group ?? ""));
     findings.push({
       name,
       state: may ? "note" : blocked,
@@ -91,11 +97,12 @@ function sysctls(blocked: "note" | "bad"): Finding[] {
   return findings;
 }
 
-function seccomp(works: boolean): Finding[] {
+function seccomp(works: boolean, isForbidden: boolean): Finding[] {
   const mode = status("Seccomp");
   if (mode === undefined) return [];
   if (mode === "0") return [{ name: "seccomp", state: "ok", value: "0: no filter" }];
   if (works) return [{ name: "seccomp", state: "ok", value: `${mode}: a filter, which lets io_uring through` }];
+  if (!isForbidden) return [{ name: "seccomp", state: "note", value: `${mode}: a filter is active` }];
   return [{
     name: "seccomp",
     state: "bad",
@@ -142,22 +149,6 @@ export function limits(): Finding[] {
   ];
 }
 
-/** Containers often have 64 MB of it, or none. */
-export function sharedMemory(): Finding[] {
-  const path = "/dev/shm";
-  if (!mayRead(path)) return [];
-  if (!existsSync(path)) {
-    return [{ name: path, state: "note", value: "is not there", fix: "mount -t tmpfs tmpfs /dev/shm" }];
-  }
-  try {
-    accessSync(path, constants.W_OK);
-    const { bsize, bavail } = statfsSync(path);
-    return [{ name: path, state: "ok", value: `writable, ${bytes(bsize * bavail)} free` }];
-  } catch {
-    return [{ name: path, state: "note", value: "can't be written" }];
-  }
-}
-
 /** How the native core came into this process: what is mapped tells. */
 export function core(): Finding[] {
   const maps = readText("/proc/self/maps");
@@ -166,7 +157,10 @@ export function core(): Finding[] {
   const paths = new Set(maps.split("\n").map((line) => line.slice(73).trim()));
   const named = readVariable("URING_CORE");
   for (const path of paths) {
-    if (named && path === named) return [{ name, state: "ok", value: `${path}, named by URING_CORE` }];
+    if (named) {
+      if (path === realPath(named)) return [{ name, state: "ok", value: `${path}, named by URING_CORE` }];
+      continue;
+    }
     if (path.startsWith("/memfd:uring")) {
       return [{ name, state: "ok", value: "from a memory file: no file was written" }];
     }
@@ -185,7 +179,8 @@ export function denoPermissions(): Finding[] {
       name: "--allow-ffi",
       state: "note",
       value: `${state("ffi")}, or granted for some paths alone`,
-      fix: "--allow-ffi; or --allow-ffi=FILE with URING_CORE=FILE, the path of the package's uring-linux-*.so",
+      fix: "--allow-ffi; or --allow-ffi=FILE, with FILE the package's uring-linux-*.so; of a copy elsewhere " +
+        "URING_CORE=FILE has to tell, with --allow-env=URING_CORE",
     },
   ];
   const others = (["read", "write", "net", "env", "sys"] as const).filter((name) => state(name) !== "granted");
@@ -196,11 +191,15 @@ export function denoPermissions(): Finding[] {
         name: "other permissions",
         state: "note",
         value: `not granted: ${others.join(", ")}`,
-        fix:
-          "uring/fs and uring/net ask for read, write and net as Deno's own functions do; env and sys are for this report",
+        fix: "rings need none of them; env and sys, and all of them for /proc, are for this report",
       },
   );
   return findings;
+}
+
+/** Not a container's whose users are others' outside. */
+function isFirstNamespace(): boolean {
+  return /^\s*0\s+0\s+4294967295\s*$/.test(readText("/proc/self/uid_map") ?? "");
 }
 
 function groups(): string[] {
@@ -241,6 +240,14 @@ function readText(path: string): string | undefined {
     return readFileSync(path, "utf8");
   } catch {
     return undefined;
+  }
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
   }
 }
 

@@ -81,8 +81,11 @@ export async function main(args: readonly string[]): Promise<number> {
 function isProgram(): boolean {
   const main: unknown = import.meta.main;
   if (typeof main === "boolean") return main;
-  const started = process.argv[1];
-  return started !== undefined && realpathSync(started) === fileURLToPath(import.meta.url);
+  try {
+    return realpathSync(process.argv[1] ?? "") === fileURLToPath(import.meta.url);
+  } catch {
+    return false; // a program's name without its extension, or none: node -e, node -
+  }
 }
 
 if (isProgram()) process.exitCode = await main(process.argv.slice(2));

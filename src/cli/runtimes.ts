@@ -1,6 +1,7 @@
 /**
  * The three runtimes: which one this is, where the others are, and the command line that runs a module of this package
- * in each. Deno and Bun run the TypeScript sources; Node runs what the build made of them in `dist/`.
+ * in each. Deno and Bun run the TypeScript sources; Node runs what the build made of them in `dist/`. What is published
+ * to Deno's registry has the built modules in their place.
  *
  * @module
  */
@@ -75,16 +76,14 @@ export function findRuntime(name: RuntimeName): Runtime {
 export function commandFor(name: RuntimeName, path: string, module: string, args: readonly string[]): string[] {
   const root = packageRoot();
   // Only Deno runs what came over the network.
-  if (root === undefined) return [path, "run", "-A", new URL(`../../${module}.ts`, import.meta.url).href, ...args];
-  const source = join(root, `${module}.ts`), built = join(root, "dist", `${module}.js`);
-  switch (name) {
-    case "node":
-      return [path, built, ...args];
-    case "deno":
-      return [path, "run", "-A", "--no-prompt", existsSync(source) ? source : built, ...args];
-    case "bun":
-      return [path, existsSync(source) ? source : built, ...args];
+  if (root === undefined) {
+    const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+    return [path, "run", "-A", "--no-prompt", new URL(`../../${module}.${extension}`, import.meta.url).href, ...args];
   }
+  const source = join(root, `${module}.ts`), built = join(root, "dist", `${module}.js`);
+  const forms = [...name === "node" ? [] : [source], built, join(root, `${module}.js`)];
+  const file = forms.find((form) => existsSync(form)) ?? built;
+  return name === "deno" ? [path, "run", "-A", "--no-prompt", file, ...args] : [path, file, ...args];
 }
 
 function installed(name: RuntimeName): string | undefined {
