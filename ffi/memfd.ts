@@ -59,7 +59,7 @@ export function memoryFile(
   if (fd === undefined) {
     const own = create(libc, name, core ??= bytes());
     // Of threads that meet here, all take the same.
-    fd = find(libc, name, isWhole) ?? own;
+    fd = find(libc, name, (fd) => fd === own || isWhole(fd)) ?? own;
     if (fd !== own) libc.close(own);
   }
   return descriptorPath(fd, sha256);
@@ -96,7 +96,9 @@ function isSealed(libc: Libc, fd: number): boolean {
 function holds(libc: Libc, fd: number, bytes: Uint8Array): boolean {
   // One more: it must not be longer.
   const found = new Uint8Array(bytes.length + 1);
-  return libc.pread(fd, found, 0) === bytes.length && bytes.every((byte, i) => byte === found[i]);
+  if (libc.pread(fd, found, 0) !== bytes.length) return false;
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== found[i]) return false;
+  return true;
 }
 
 function create(libc: Libc, name: string, bytes: Uint8Array<ArrayBuffer>): number {
