@@ -43,7 +43,7 @@ export class FaultyCore extends Core {
 
   override reap(): number {
     const reaped = super.reap();
-    this.#rewrite(reaped);
+    this.#rewrite(this.brought(reaped));
     return reaped;
   }
 

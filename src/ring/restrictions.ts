@@ -94,6 +94,7 @@ export function restrict(core: Core, set: RestrictionSet, probe: Probe): void {
     ...WAKER_REGISTERS,
     ...syncCancel ? [IORING_REGISTER.SYNC_CANCEL] : [],
     ...status ? [IORING_REGISTER.PBUF_STATUS] : [],
+    ...core.registeredIndex >= 0 ? [IORING_REGISTER.UNREGISTER_RING_FDS] : [],
   ];
   const ops = set.ops === undefined
     ? probe.ops.map((name) => probe.op(name).code)

@@ -10,6 +10,7 @@ import {
   UringError,
   type ZeroCopyUsage,
 } from "../../mod.ts";
+import { RawRing } from "../../src/ring/raw.ts";
 import { failure, thrown, watch } from "../support/failure.ts";
 import { pattern } from "../support/folder.ts";
 import { A_FEW, collectUntil } from "../support/garbage.ts";
@@ -386,3 +387,18 @@ function catchUncaught(): Promise<Error> {
     });
   });
 }
+
+test.skipIf(!hasOp("SEND_ZC"))("a message that looks like a notification lets nothing go", async () => {
+  await using net = new Net();
+  const [client] = await net.pair();
+  const raw = new RawRing({ entries: 8, closeTimeout: 50 });
+  using sender = new RawRing({ entries: 8 });
+  // More than the peer takes, which reads nothing.
+  raw.prepSendZc(1, client, new Uint8Array(8 << 20), 8 << 20, 0, 0);
+  raw.submitAndWait(1);
+  sender.prepMsgRing(1, raw.fd, 0, 0, 0);
+  sender.sqe().setBigUint64(8, 1n << 63n | 12_345n);
+  expect(sender.submitAndWait(1)).toBe(1);
+  raw.submitAndWait(1);
+  expect(thrown(() => raw.close(), UringError).code).toBe("EBUSY");
+});

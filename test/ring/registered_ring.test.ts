@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { IORING_REGISTER, IORING_SETUP, POLL, Ring, type RingOptions, UringError } from "../../mod.ts";
 import { RawRing } from "../../src/ring/raw.ts";
 import { failure, thrown, watch } from "../support/failure.ts";
-import { hasFeature, hasSetup } from "../support/kernel.ts";
+import { hasFeature, hasOp, hasSetup } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
 import { ringDescriptors, ringMaps } from "../support/process_state.ts";
 
@@ -109,4 +109,14 @@ describe.skipIf(!hasSetup(NO_MMAP))("a ring in memory of its own", () => {
     expect(await Promise.all(Array.from({ length: count }, () => ring.nop()))).toEqual(new Array(count).fill(0));
     expect(await ring.timeout(1)).toBe(0);
   });
+});
+
+test.skipIf(!hasOp("SEND_ZC"))("one that is restricted gives its place back, too", async () => {
+  // A thread has sixteen.
+  for (let i = 0; i < 20; i++) {
+    await using ring = new Ring({ disabled: true, registerFd: true });
+    ring.restrict({ registerOps: [] });
+    ring.enable();
+    expect(await ring.nop()).toBe(0);
+  }
 });

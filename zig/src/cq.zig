@@ -72,7 +72,8 @@ fn copySome(r: *Ring, count: u32, keep: bool) u32 {
         const cqe = slotAt(r, head +% at);
         const slots = if (cqe.flags & wide != 0) @min(2, count - at) else 1;
         at += slots;
-        if (cqe.flags & skip != 0 or cqe.user_data == ring_file.filler_user_data) continue;
+        if (cqe.flags & skip != 0) continue;
+        if (r.flags & abi.SETUP_SQE_MIXED != 0 and cqe.user_data == ring_file.filler_user_data) continue;
         // In place: the kernel does not read it again.
         if (cqe.user_data & ring_file.held != 0) cqe.user_data = countOut(r, cqe.*);
         // Both slots of one lie side by side.
@@ -94,7 +95,7 @@ fn slotsOf(cqe: *const abi.Cqe) u32 {
 
 fn countOut(r: *Ring, cqe: abi.Cqe) u64 {
     if (cqe.user_data & ring_file.uncounted != 0) return cqe.user_data & ~ring_file.uncounted;
-    if (cqe.flags & abi.CQE_F_MORE == 0) r.in_flight -|= 1;
+    if (cqe.flags & abi.CQE_F_MORE == 0 and r.isNamed(cqe.user_data)) r.in_flight -|= 1;
     return cqe.user_data;
 }
 

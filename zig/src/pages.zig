@@ -85,6 +85,8 @@ fn drop(id: u32, holder: u32) void {
         before = @cmpxchgWeak(u32, &region.holders, before, after, .acq_rel, .monotonic) orelse {
             if (after != claimed) return;
             sys.unmap(region_map, region_len);
+            // Whose it was must not be found as whose it is next.
+            region.env = null;
             @atomicStore(u32, &region.holders, 0, .release);
             return;
         };

@@ -139,10 +139,25 @@ pub const Ring = struct {
         return Control.words * 4 + r.sqes_len + (@as(usize, r.cq_entries) << r.cqe_shift);
     }
 
+    /// Whether user_data are those of an operation of ours: another ring's message may look like it.
+    pub inline fn isNamed(r: *const Ring, user_data: u64) bool {
+        const ctl = r.control orelse return true;
+        if (ctl[Control.slots] == 0) return true;
+        const slot: u32 = @truncate(user_data);
+        return slot < ctl[Control.slots] and generationsOf(ctl)[slot] == @as(u32, @truncate(user_data >> 32));
+    }
+
+    inline fn generationsOf(ctl: [*]const u32) [*]const u32 {
+        return @as(*align(4) const [*]const u32, @ptrCast(ctl + Control.generations)).*;
+    }
+
     /// Calls io_uring_register.
-    pub fn register(r: *Ring, opcode: u32, arg: usize, nr_args: u32) isize {
+    pub noinline fn register(r: *Ring, opcode: u32, arg: usize, nr_args: u32) isize {
         // What another ring has registered, and has in flight, is not ours to change.
         if (r.registers.register_flags == 0 and r.isStolen()) return -sys.EBADF;
+        // Before 5.18 the kernel may wait until nothing is in flight before it says that it does not know an opcode.
+        if (opcode > abi.UNREGISTER_RING_FDS and r.features & abi.FEAT_LINKED_FILE == 0) return -sys.EINVAL;
+        if (opcode > abi.REGISTER_ENABLE_RINGS and r.features & abi.FEAT_RSRC_TAGS == 0) return -sys.EINVAL;
         const rc = sys.register(r.registers, opcode, arg, nr_args);
         if (rc >= 0 and opcode == abi.REGISTER_ENABLE_RINGS) r.flags &= ~abi.SETUP_R_DISABLED;
         return rc;
@@ -160,7 +175,7 @@ pub const Ring = struct {
     /// Whether somebody has closed our descriptor behind us: its number can be another file's by now, and another ring's,
     /// which is not ours to cancel and to close. A ring has an inode of its own; where it has not (5.10), another file
     /// still shows.
-    fn isStolen(r: *Ring) bool {
+    noinline fn isStolen(r: *Ring) bool {
         @branchHint(.cold);
         if (r.fd < 0) return false;
         if (sys.inode(r.fd) != r.inode) return true;
@@ -175,7 +190,8 @@ pub const Ring = struct {
     pub fn closeWhole(r: *Ring, limit_ns: u64) bool {
         @branchHint(.cold);
         if (r.gone < 0) {
-            const silent = if (r.control) |ctl| ctl[Control.silent] != 0 else false;
+            const may_be = r.features & abi.FEAT_CQE_SKIP != 0;
+            const silent = if (r.control) |ctl| may_be and ctl[Control.silent] != 0 else false;
             var ends: [2]i32 = undefined;
             if (!silent or sys.pipe(&ends) < 0) {
                 r.close();
@@ -183,6 +199,7 @@ pub const Ring = struct {
             }
             // Another ring may hold this one, which it polls, say: then its own end cancels nothing.
             r.cancelAll();
+            _ = r.enterOnce(r.pending(), 0, &.{});
             // Where there is a table, to take it out would wait, before 6.13, for what uses its files.
             const put = abi.RsrcUpdate{ .data = @intFromPtr(&ends[1]) };
             if (r.register(abi.REGISTER_FILES, put.data, 1) < 0) _ = r.register(abi.REGISTER_FILES_UPDATE, @intFromPtr(&put), 1);
@@ -306,6 +323,10 @@ pub const Ring = struct {
                 } else {
                     // A short submit skips the wait, and the rest must go once more. No progress: leave it to the caller.
                     if (still > 0 and rc > 0) continue;
+                    if (still > 0 and r.enters.enter_flags == 0 and r.isStolen()) {
+                        ctl[Control.err] = sys.EBADF;
+                        return;
+                    }
                     if (still > 0 or want == 0 or cq.wanted(r, wait_count) == 0) return;
                 }
                 // The least wait is over: what came by then is enough.
@@ -441,7 +462,7 @@ pub const Ring = struct {
         const rc = r.register(abi.REGISTER_SYNC_CANCEL, @intFromPtr(&arg), 1);
         if (rc == -sys.EINVAL) return r.cancelEach();
         // A restricted ring may not make the call, but perhaps the operation.
-        if (r.flags & abi.SETUP_SQPOLL != 0 or rc == -sys.EACCES) r.pushCancel(0, all);
+        if (r.flags & abi.SETUP_SQPOLL != 0 or rc == -sys.EACCES or rc == -sys.EBADF) r.pushCancel(0, all);
     }
 
     fn pushCancel(r: *Ring, addr: u64, flags: u32) void {
@@ -458,7 +479,7 @@ pub const Ring = struct {
     pub noinline fn cancelEach(r: *Ring) void {
         @branchHint(.cold);
         const ctl = r.control orelse return;
-        const generations = @as(*align(4) const [*]const u32, @ptrCast(ctl + Control.generations)).*;
+        const generations = generationsOf(ctl);
         while (r.pending() < r.sq_entries) {
             if (r.cancelled >= ctl[Control.slots]) {
                 r.cancelled = 0;
