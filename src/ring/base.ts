@@ -4,8 +4,8 @@
  * @module
  */
 
-import { type IORING_OP, IOSQE } from "../abi/constants.ts";
-import { prepCancel, prepLinkTimeout } from "../abi/encode.ts";
+import { type IORING_OP, IORING_SETUP, IOSQE } from "../abi/constants.ts";
+import { prepCancel, prepLinkTimeout, prepRead } from "../abi/encode.ts";
 import type { Home } from "../memory/address.ts";
 import { giveScratch, type Scratch, takeScratch } from "../memory/scratch.ts";
 import { checkInteger, checkMilliseconds, type FileSlot, shown } from "./arguments.ts";
@@ -17,9 +17,15 @@ import { kernelRelease, type Probe, probeRing } from "./probe.ts";
 
 /** Options of every operation. */
 export interface OpOptions {
-  /** Cancels the operation; its promise then rejects with the signal's reason, once the kernel has let go of it. */
+  /**
+   * Cancels the operation; its promise then rejects with the signal's reason, once the kernel has let go of it. What waits
+   * behind one with IO_DRAIN can't be cancelled before it begins.
+   */
   readonly signal?: AbortSignal;
-  /** Cancels the operation after this many milliseconds; its promise then rejects with code `"ETIME"`. */
+  /**
+   * Cancels the operation after this many milliseconds; its promise then rejects with code `"ETIME"`. As for a signal, what
+   * waits behind one with IO_DRAIN goes on waiting.
+   */
   readonly timeout?: number;
   /**
    * IOSQE flags. IO_LINK ties the next operation that is queued to this one, which counts as failed where its signal is
@@ -43,6 +49,8 @@ export interface DirectOptions extends OpOptions {
 
 /** The flags that a promise can live with. */
 const ALLOWED_FLAGS = IOSQE.FIXED_FILE | IOSQE.IO_DRAIN | IOSQE.IO_LINK | IOSQE.IO_HARDLINK | IOSQE.ASYNC;
+
+const AUXILIARY: Extra = { auxiliary: true };
 
 const EACCES = -13;
 const ECANCELED = -125;
@@ -187,11 +195,17 @@ export class RingBase {
   #stageFailure(op: string, flags: number): void {
     const { engine } = this;
     const at = engine.room(1, op);
-    // Cancels what there is not: ENOENT.
-    prepCancel(engine.core.sqes, at, 0, 0);
-    const slot = engine.slot("async_cancel", NO_FD, null, null, null);
+    // Cancels what there is not: ENOENT. Where nothing can be cancelled so, it reads what there is not.
+    if (this.#polls) prepRead(engine.core.sqes, at, -1, 0, 0, 0);
+    else prepCancel(engine.core.sqes, at, 0, 0);
+    const slot = engine.slot("async_cancel", NO_FD, null, null, AUXILIARY);
     engine.settleWith(slot, ignore, ignore);
     engine.stage(at, slot, flags & (LINKS | IOSQE.IO_DRAIN) | engine.canceller.flags, 0);
+  }
+
+  /** With IOPOLL the kernel has neither cancellations nor time limits among its operations. */
+  get #polls(): boolean {
+    return (this.engine.core.setupFlags & IORING_SETUP.IOPOLL) !== 0;
   }
 
   /** An operation that a signal or a time limit can end. */
@@ -208,7 +222,9 @@ export class RingBase {
     let timer: ReturnType<typeof setTimeout> | undefined;
     // No kernel up to 6.18 starts a LINK_TIMEOUT for each thing that waits in a worker thread, and some (6.1) not for
     // what gets there within a chain: this one ends it, too.
-    const timerMs = timeout === undefined ? Infinity : timeout + (operation.worker ? 1 : GRACE_MS);
+    const isLimited = timeout !== undefined && !this.#polls;
+    const graceMs = !isLimited ? 0 : operation.worker ? 1 : GRACE_MS;
+    const timerMs = timeout === undefined ? Infinity : timeout + graceMs;
     if (timerMs <= MAX_TIMER_MS) {
       timer = startTimer(timerMs, engine.awaited(), (next) => timer = next, () => {
         late = true;
@@ -224,18 +240,18 @@ export class RingBase {
       },
     });
     // The flag of the chain goes on the operation, too; alone, it needs one to carry its limit.
-    const linked = timeout !== undefined && !engine.building ? IOSQE.IO_LINK : 0;
+    const linked = isLimited && !engine.building ? IOSQE.IO_LINK : 0;
     engine.stage(at, slot, flags | linked, personality);
     if (cancel !== undefined) cancel.slot = slot;
-    if (timeout !== undefined) limit = this.#stageLimit(timeout, flags & LINKS);
+    if (isLimited) limit = this.#stageLimit(timeout, flags & LINKS);
 
     const promise = new Promise<T>((resolve, reject) => {
       engine.settleWith(slot, resolve as (value: unknown) => void, async (error) => {
         const errno = (error as UringError).errno;
         if (errno !== ECANCELED && errno !== EINTR) return reject(error);
         if (signal?.aborted) return reject(signal.reason);
-        if (limit === undefined) return reject(error);
-        const end = await limit;
+        if (limit === undefined && !late) return reject(error);
+        const end = limit === undefined ? error as UringError : await limit;
         // A restricted ring refuses the limit, and the kernel its operation with it.
         if (end?.errno === EACCES) return reject(end);
         if (!isExpiry(end) && !late) return reject(error);
@@ -253,7 +269,7 @@ export class RingBase {
     const { core } = engine;
     const at = core.count * core.sqeWords;
     prepLinkTimeout(core.sqes, at, scratch.address, 0);
-    const limitSlot = engine.slot("link_timeout", NO_FD, null, scratch, null);
+    const limitSlot = engine.slot("link_timeout", NO_FD, null, scratch, AUXILIARY);
     const result = new Promise<UringError | undefined>((resolve) => {
       engine.settleWith(limitSlot, () => resolve(undefined), resolve as (error: unknown) => void);
     });

@@ -21,7 +21,8 @@ const EALREADY = -114;
 const FIRST_CANCEL_MS = 1;
 const LAST_CANCEL_MS = 100;
 
-const STAGES: Extra = { stages: true };
+const STAGES: Extra = { stages: true, auxiliary: true };
+const AUXILIARY: Extra = { auxiliary: true };
 
 /** Cancels operations of one ring. */
 export class Canceller {
@@ -62,6 +63,11 @@ export class Canceller {
     const left = targets.filter((userData) => this.isPending(userData));
     if (left.length === 0) return;
     setTimeout(() => left.forEach((userData) => this.insist(userData)), FIRST_CANCEL_MS).unref();
+  }
+
+  /** Cancels an operation by an SQE, which reaches what a call can't; whether it has, shows in that operation. */
+  bySqe(userData: bigint): void {
+    this.#stageCancel(userData, 0, ignore, ignore, true);
   }
 
   /** Whether an operation is being cancelled. */
@@ -217,7 +223,7 @@ export class Canceller {
     scratch.bytes.fill(0, 0, 16);
     const at = core.count * core.sqeWords;
     prepTimeout(core.sqes, at, scratch.address, 0, IORING_TIMEOUT.ETIME_SUCCESS);
-    const slot = engine.slot("async_cancel", NO_FD, null, scratch, null);
+    const slot = engine.slot("async_cancel", NO_FD, null, scratch, AUXILIARY);
     engine.settleWith(slot, ignore, ignore);
     engine.stage(at, slot, this.flags | IOSQE.IO_LINK, 0);
   }

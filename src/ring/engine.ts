@@ -66,6 +66,8 @@ export class Engine {
   inFlight = 0;
   /** Tagged resources on their way out, which are waited for as operations are. */
   leaving = 0;
+  /** Of those in flight, the ring's own: time limits, and what cancels for a signal. */
+  #auxiliary = 0;
   completed = 0;
   wakeups = 0;
   /** Completions that belong to no pending operation. */
@@ -106,8 +108,8 @@ export class Engine {
   readonly #derived: Promise<unknown>[] = [];
   readonly canceller: Canceller = new Canceller(this);
   readonly #paused: WeakRef<Set<() => void>> = new WeakRef(new Set());
-  /** Whether an operation with IO_DRAIN was ever staged: what comes after one waits, cancellations too. */
-  #drains = false;
+  /** Whether an SQE that cancels may wait: an operation with IO_DRAIN was staged, which all wait for that come after it. */
+  #drains: boolean;
   /** CQEs of 16 and of 32 bytes, which take two places. */
   readonly #mixedCqes: boolean;
   /** Pending slots of which more than promises may hear. */
@@ -120,6 +122,8 @@ export class Engine {
   #walkedTo = 0;
   /** Completions that turns have brought, and none has settled yet: each turn's in a piece. */
   readonly #backlog: Int32Array[] = [];
+  /** The turn that was left to the event loop, as nothing was to hold that. */
+  #unrefdYield: ReturnType<typeof setTimeout> | undefined;
   /** Until the waker can be started. */
   #looking: ReturnType<typeof setTimeout> | undefined;
   /** Its Ring was collected. */
@@ -136,6 +140,7 @@ export class Engine {
   #runCheck = (): void => this.#goIdle();
   #runYielded = (): void => {
     this.#yielding = false;
+    this.#unrefdYield = undefined;
     this.#windowStart = -1;
     this.#spent = 0;
     this.#scheduledTurn();
@@ -146,6 +151,8 @@ export class Engine {
     this.cqe = this.core.cqes;
     this.#walked = this.core.cqes;
     this.#mixedCqes = (this.core.setupFlags & IORING_SETUP.CQE_MIXED) !== 0;
+    // There an SQE cancels nothing: it is EINVAL.
+    this.#drains = (this.core.setupFlags & IORING_SETUP.IOPOLL) !== 0;
     // Before 5.18, which brought SUBMIT_ALL, to register an eventfd blocks until nothing is in flight, perhaps for ever:
     // the waker starts while nothing is.
     if ((this.core.setupFlags & IORING_SETUP.SUBMIT_ALL) === 0) this.#startWakerEarly();
@@ -191,7 +198,10 @@ export class Engine {
     this.#homes[slot] = home;
     this.#scratches[slot] = scratch;
     this.#extras[slot] = extra;
-    if (extra !== null && callsBack(extra)) this.#calling++;
+    if (extra !== null) {
+      if (callsBack(extra)) this.#calling++;
+      if (extra.auxiliary) this.#auxiliary++;
+    }
     return slot;
   }
 
@@ -242,7 +252,9 @@ export class Engine {
     const slots: number[] = [];
     for (let slot = 0; slot < this.#slots; slot++) {
       if (this.#resolves[slot] === undefined || AUXILIARY.includes(this.#ops[slot]!)) continue;
-      const matches = fd === this.#fds[slot] && fixedFile === (this.#extras[slot]?.fixedFile ?? false);
+      const extra = this.#extras[slot];
+      const isIn = fd === extra?.fdIn && fixedFile === (extra?.fixedFileIn ?? false);
+      const matches = isIn || fd === this.#fds[slot] && fixedFile === (extra?.fixedFile ?? false);
       if (fd === undefined || matches) slots.push(slot);
     }
     return slots;
@@ -322,16 +334,25 @@ export class Engine {
         } operations does not fit a queue of ${core.limit}: open the ring with more entries`,
       );
     }
+    this.#withoutChain(() => {
+      while (core.count > 0) {
+        this.#turnAside(0, 0, undefined);
+        if (this.#fatal !== undefined) throw this.#fatal;
+        // EAGAIN, EBUSY: the kernel takes more once completions are out of the way: wait for one, but not for ever.
+        if (core.count > 0 && (core.state & STATE.BUSY) !== 0) this.#turnAside(0, 1, 1);
+      }
+    });
+  }
+
+  /** Has everything submitted but the chain that is open, which stays staged and open. */
+  #withoutChain(submit: () => void): void {
+    const { core } = this;
+    const chained = this.#chainSize;
     const start = core.count - chained;
     const chain = core.sqes.slice(start * core.sqeWords, core.count * core.sqeWords);
     core.count = start;
     this.#chainSize = 0;
-    while (core.count > 0) {
-      this.#turnAside(0, 0, undefined);
-      if (this.#fatal !== undefined) throw this.#fatal;
-      // EAGAIN, EBUSY: the kernel takes more once completions are out of the way: wait for one, but not for ever.
-      if (core.count > 0 && (core.state & STATE.BUSY) !== 0) this.#turnAside(0, 1, 1);
-    }
+    submit();
     core.sqes.set(chain, 0);
     core.count = chained;
     this.#chainSize = chained;
@@ -412,9 +433,11 @@ export class Engine {
 
   // Turns
 
-  /** What is staged goes in now, before what a register call changes; but for a chain that is still being built. */
+  /** What is staged goes in now, before what a register call changes; but for a chain that is still open. */
   submitStaged(): void {
-    if (this.core.count > 0 && this.#chainFlag === 0 && !this.closed) this.#submitAll(0);
+    if (this.core.count > this.#chainSize && this.#chainFlag === 0 && !this.closed) {
+      this.#withoutChain(() => this.#submitAll(0));
+    }
   }
 
   /** All that is staged goes in, and the kernel's queues are left without any of these STATE bits. */
@@ -457,9 +480,13 @@ export class Engine {
   #yieldTurn(): void {
     this.#yielding = true;
     this.#disarm();
-    if (this.#wantsRef) setImmediate(this.#runYielded);
-    // An immediate that is unref'd would wait for as long as the loop sleeps; a timer does not.
-    else setTimeout(this.#runYielded, 0).unref();
+    if (this.#wantsRef) {
+      setImmediate(this.#runYielded);
+    } else {
+      // An immediate that is unref'd would wait for as long as the loop sleeps; a timer does not.
+      this.#unrefdYield = setTimeout(this.#runYielded, 0);
+      this.#unrefdYield.unref();
+    }
   }
 
   #disarm(): void {
@@ -541,7 +568,7 @@ export class Engine {
   /** Nothing more is asked for: sleeps, if anything is in flight; is idle, if not. */
   #goIdle(): void {
     this.#checking = false;
-    if (this.#scheduled || this.#finished || this.#fatal !== undefined) return;
+    if (this.#scheduled || this.#finished || this.#fatal !== undefined || this.core.disabled) return;
     if (this.inFlight === 0 && this.#listener === undefined) {
       this.#keepAlive(false);
       if (this.#forgotten) this.close().catch(warnOfKept);
@@ -609,6 +636,7 @@ export class Engine {
     this.#wantsRef = on;
     if (on) this.#looking?.ref();
     else this.#looking?.unref();
+    if (on && this.#yielding) this.#unrefdYield?.ref();
     if (this.inFlight > 0 || this.#listener !== undefined) this.#keepAlive(on);
   }
 
@@ -683,7 +711,7 @@ export class Engine {
       this.cqe = cqes;
       this.cqeAt = first;
       if ((flags & IORING_CQE_F.MORE) === 0) {
-        if (this.#ops[slot] === TAG) this.#others++;
+        if (extra.auxiliary || this.#ops[slot] === TAG) this.#others++;
         this.#walkedFrom = first;
         this.#settle(slot, cqes[first + 2]!, flags);
       } else if (extra.more !== undefined) {
@@ -706,6 +734,16 @@ export class Engine {
     return count;
   }
 
+  /** Whether what a slot has is none of the program's operations. */
+  #isOwn(slot: number): boolean {
+    return this.#ops[slot] === TAG || this.#extras[slot]?.auxiliary === true;
+  }
+
+  /** Operations of the program's whose final completion has not come. */
+  get pending(): number {
+    return this.inFlight - this.leaving - this.#auxiliary;
+  }
+
   /** Completions of operations in flight; `last`: those alone after which no other comes. */
   #ofOperations(cqes: Int32Array, from: number, to: number, last: boolean): number {
     const { cqeWords } = this.core;
@@ -714,7 +752,7 @@ export class Engine {
       const flags = cqes[at + 3]!;
       const isMeant = !last || (flags & IORING_CQE_F.MORE) === 0;
       const slot = cqes[at]!;
-      if (isMeant && this.#isPending(slot, cqes[at + 1]!) && this.#ops[slot] !== TAG) count++;
+      if (isMeant && this.#isPending(slot, cqes[at + 1]!) && !this.#isOwn(slot)) count++;
       if (this.#mixedCqes && (flags & IORING_CQE_F["32"]) !== 0) at += cqeWords;
     }
     return count;
@@ -762,7 +800,10 @@ export class Engine {
     this.#extras[slot] = null;
     this.#scratches[slot] = null;
     this.#free.push(slot);
-    if (extra !== null && callsBack(extra)) this.#calling--;
+    if (extra !== null) {
+      if (callsBack(extra)) this.#calling--;
+      if (extra.auxiliary) this.#auxiliary--;
+    }
     extra?.ended?.();
     try {
       // But for messages: rejected, one would lose the descriptors that came with it.
@@ -820,7 +861,7 @@ export class Engine {
     if (this.closed) throw new RingClosedError("submitAndWait");
     if (this.core.disabled) throw this.core.disabledError("submitAndWait");
     if (this.building) throw new TypeError("submitAndWait() inside link(): the chain is not complete yet");
-    const pending = this.inFlight - this.leaving;
+    const { pending } = this;
     if (count > pending) {
       throw new RangeError(
         `count ${count} is more than the ${pending} operations that are in flight: it would wait for ever`,
@@ -1052,7 +1093,7 @@ const FATAL: Record<number, string> = {
   [-77]: "the ring is disabled: it was opened so, call enable() first",
   [-6]: "the ring is being closed by the kernel",
   [-130]: "the submission thread of the ring has died",
-  [-74]: "the kernel lost a completion for lack of memory",
+  [-53]: "the kernel lost a completion for lack of memory",
   [-9]: "the ring's descriptor was closed by somebody else: only ring.close() may close it",
   [-95]: "the ring's descriptor was closed by somebody else, and is another file now",
 };

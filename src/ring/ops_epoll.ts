@@ -4,12 +4,12 @@
  * @module
  */
 
-import { EPOLL_CTL } from "../abi/constants.ts";
+import { EPOLL_CTL, IOSQE } from "../abi/constants.ts";
 import { prepEpollCtl, prepEpollWait } from "../abi/encode.ts";
 import { architecture } from "../../ffi/host.ts";
 import { type Scratch, takeScratch } from "../memory/scratch.ts";
 import { checkFd, checkFlags, checkInteger, shown } from "./arguments.ts";
-import type { OpOptions } from "./base.ts";
+import { checkOptions, type OpOptions } from "./base.ts";
 import { ProcessOps } from "./ops_process.ts";
 
 /** What an epoll set waits for, or tells of. */
@@ -57,6 +57,10 @@ export class EpollOps extends ProcessOps {
     checkFd(epfd, "epfd");
     checkFd(fd);
     checkInteger(op, "op", EPOLL_CTL.ADD, EPOLL_CTL.MOD);
+    // The kernel would overlook it, and take the descriptor of that number.
+    if (o !== undefined && (checkOptions(o) & IOSQE.FIXED_FILE) !== 0) {
+      throw new TypeError("epollCtl() takes descriptors alone: leave fixedFile out");
+    }
     if (event === undefined) {
       if (op !== EPOLL_CTL.DEL) throw new TypeError("event must be given with ADD and MOD: { events }");
       return this.start({ op: "epoll_ctl", fd: epfd }, o, (words, at) => prepEpollCtl(words, at, epfd, fd, op, 0));

@@ -172,6 +172,7 @@ function ringFd(target: MessageTarget): number {
   }
   if (target.closed) throw new RingClosedError("msg_ring to target");
   checkFd(target.fd, "target.fd");
+  if (target.fd < 0) throw new TypeError("target has no descriptor: open that ring without REGISTERED_FD_ONLY");
   return target.fd;
 }
 

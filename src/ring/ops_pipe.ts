@@ -71,7 +71,8 @@ export class PipeOps extends SlotOps {
     const to = offsetOf(offOut, "offOut");
     checkU32(nbytes, "nbytes");
     const all = spliceFlags(flags, o);
-    return this.start({ op: "splice", worker: true }, o, (words, at) => {
+    const extra = { fdIn, fixedFileIn: o?.fixedFileIn ?? false };
+    return this.start({ op: "splice", fd: fdOut, extra, worker: true }, o, (words, at) => {
       prepSplice(words, at, fdIn, from, fdOut, to, nbytes, all);
     });
   }
@@ -91,7 +92,10 @@ export class PipeOps extends SlotOps {
     checkFd(fdOut, "fdOut");
     checkU32(nbytes, "nbytes");
     const all = spliceFlags(flags, o);
-    return this.start({ op: "tee", worker: true }, o, (words, at) => prepTee(words, at, fdIn, fdOut, nbytes, all));
+    const extra = { fdIn, fixedFileIn: o?.fixedFileIn ?? false };
+    return this.start({ op: "tee", fd: fdOut, extra, worker: true }, o, (words, at) => {
+      prepTee(words, at, fdIn, fdOut, nbytes, all);
+    });
   }
 
   /**

@@ -193,6 +193,7 @@ export class RegisterOps extends BufferOps implements FileRegistrar {
     this.#open("syncCancel");
     const { engine } = this;
     if (engine.building) throw new TypeError("syncCancel() inside link(): the chain is not complete yet");
+    if (engine.chainOpen) throw new TypeError("syncCancel() after IO_LINK: that chain is not complete yet");
     this.engine.submitStaged();
     const deadline = timeout === undefined ? undefined : now() + timeout;
     if (target === "all") {

@@ -37,7 +37,7 @@ export class SlotOps extends NetOps {
    *
    * @param fds what goes in: descriptors, −1 to empty a slot, −2 to leave it as it is
    * @param first the slot of the first
-   * @returns how many slots were changed
+   * @returns how many of `fds` were gone through, those that leave a slot as it is among them
    * @throws {UringError} (rejects) EBADF when the first is not open, ENXIO without registered files
    */
   filesUpdate(fds: readonly number[] | Int32Array, first: number, o?: OpOptions): Promise<number>;

@@ -73,7 +73,16 @@ export class TimeOps extends FileOps {
     const removed = this.#removeNow("poll_add", userData, o);
     if (removed !== undefined) return removed;
     const promise = this.start({ op: "poll_remove" }, o, (words, at) => prepPollRemove(words, at, userData));
-    return this.#found(promise);
+    const { canceller } = this.engine;
+    const ended: Promise<number> = promise.catch((error: UringError) => {
+      // It is looked at just now, and may go on then.
+      if (error.errno !== EALREADY || !canceller.isPending(userData)) throw error;
+      canceller.insist(userData);
+      return canceller.found(userData);
+    });
+    follows(ended, promise);
+    this.engine.derived(ended);
+    return this.#found(ended);
   }
 
   /**
@@ -89,10 +98,22 @@ export class TimeOps extends FileOps {
     checkU32(mask, "mask");
     const userData = this.#userDataOf(target);
     if (userData === undefined) return Promise.resolve(0);
-    const promise = this.start({ op: "poll_remove" }, o, (words, at) => {
-      prepPollUpdate(words, at, userData, 0, mask, IORING_POLL.UPDATE_EVENTS);
-    });
-    return this.#found(promise);
+    const update = (): Promise<number> => {
+      const promise = this.start({ op: "poll_remove" }, o, (words, at) => {
+        prepPollUpdate(words, at, userData, 0, mask, IORING_POLL.UPDATE_EVENTS);
+      });
+      const again: Promise<number> = promise.catch((error: UringError) => {
+        // It is looked at just now, and may go on then.
+        if (error.errno !== EALREADY || !this.engine.canceller.isPending(userData)) throw error;
+        const next = update();
+        follows(again, next);
+        return next;
+      });
+      follows(again, promise);
+      this.engine.derived(again);
+      return again;
+    };
+    return this.#found(update());
   }
 
   /**

@@ -22,10 +22,15 @@ export interface Extra {
   ended?: () => void;
   /** Its settlers may stage operations, and so make a turn. */
   stages?: boolean;
+  /** The ring's own, which serves an operation of the program's. */
+  auxiliary?: boolean;
   path?: string | undefined;
   dest?: string | undefined;
   /** The fd is a slot of the registered files. */
   fixedFile?: boolean;
+  /** A second descriptor, and whether that is such a slot. */
+  fdIn?: number;
+  fixedFileIn?: boolean;
   /** The buffer group, one that exists, that its buffers come from. */
   group?: number;
   /** Buffers beyond the first: a readv's. */

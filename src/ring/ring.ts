@@ -146,7 +146,7 @@ export class Ring extends RegisterOps {
     return {
       submitted: core.submitted,
       completed: engine.completed,
-      inFlight: engine.inFlight - engine.leaving,
+      inFlight: engine.pending,
       enters: core.enters,
       turns: core.turns,
       wakeups: engine.wakeups,

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { IORING_SETUP } from "../abi/constants.ts";
 import { syncCancelRequest } from "./canceller.ts";
 import { now } from "./clock.ts";
 import type { Engine } from "./engine.ts";
@@ -18,6 +19,8 @@ const ETIME = -62;
 
 /** A turn waits no longer than this at once: what it waits for may have completed in one before. */
 const WAIT_MS = 20;
+/** How often the submission thread is asked for what a call does not find. */
+const HIDDEN_TRIES = 10;
 
 /**
  * Cancels operations, and waits until they are done. Gives how many were found.
@@ -29,18 +32,38 @@ const WAIT_MS = 20;
  */
 export function cancelSlots(engine: Engine, slots: readonly number[], deadline: number | undefined): number {
   // Looked up before any turn: a slot may be another operation's afterwards.
-  const targets = slots.map((slot) => engine.userData(slot));
-  return targets.filter((userData) => cancelOne(engine, userData, deadline)).length;
+  let targets = slots.map((slot) => engine.userData(slot));
+  let found = 0;
+  while (true) {
+    found += targets.filter((userData) => cancelOne(engine, userData, deadline)).length;
+    // What follows others in a chain is found once those have ended, or ends with them.
+    const left = targets.filter((userData) => engine.canceller.isPending(userData));
+    if (left.length === 0) return found;
+    if (left.length === targets.length) throw notBegun();
+    targets = left;
+  }
 }
 
 function cancelOne(engine: Engine, userData: bigint, deadline: number | undefined): boolean {
+  let hidden = 0;
   for (let found = false;; found = true) {
     const rc = call(engine, userData);
-    if (rc === ENOENT) return found;
+    if (rc === ENOENT) {
+      // What has been told of is known here after a turn.
+      engine.submitAndWait(0);
+      if (!engine.canceller.isPending(userData)) return found;
+      // Not in a chain, but in a worker of the submission thread, which that thread alone reaches.
+      if ((engine.core.setupFlags & IORING_SETUP.SQPOLL) === 0 || ++hidden > HIDDEN_TRIES) return found;
+      engine.canceller.bySqe(userData);
+      const left = deadline === undefined ? WAIT_MS : deadline - now();
+      if (left <= 0) throw timeIsUp();
+      engine.submitAndWait(1, { timeout: Math.min(left, WAIT_MS) });
+      continue;
+    }
     const left = deadline === undefined ? WAIT_MS : deadline - now();
     // ETIME: it runs in a worker. Else it is cancelled, and goes on being found until a turn has completed it.
     if (rc === ETIME && left <= 0) throw timeIsUp();
-    const wait = rc === ETIME && engine.inFlight > 0 ? 1 : 0;
+    const wait = rc === ETIME && engine.pending > 0 ? 1 : 0;
     engine.submitAndWait(wait, { timeout: Math.min(Math.max(left, 0), WAIT_MS) });
   }
 }
@@ -54,6 +77,12 @@ function call(engine: Engine, userData: bigint): number {
     if (rc >= 0 || rc === ENOENT || rc === ETIME) return rc;
     throw registerError(rc, "SYNC_CANCEL");
   }
+}
+
+function notBegun(): Error {
+  return registerError(ENOENT, "SYNC_CANCEL", {
+    ENOENT: "it waits in a chain for what it follows, and can't be found: cancel that, or use cancel()",
+  });
 }
 
 function timeIsUp(): Error {

@@ -82,6 +82,7 @@ function traced(
       const reaped = super.turn(flags, wait);
       this.#told = this.count;
       this.#tellCompletions(this.brought(reaped));
+      if (reaped < 0) this.#tell(`io_uring_enter → ${explain(reaped)}`);
       return reaped;
     }
 

@@ -447,14 +447,14 @@ describe("the ring's descriptor", () => {
   test.skipIf(!hasOp("SOCKET"))(
     "closed by somebody else: another ring that has its number keeps what it registered",
     async () => {
-      await using helper = new Ring();
-      const { read, write } = await helper.pipe();
-      await helper.write(write, new TextEncoder().encode("hello"));
+      using pipe = new Pipe();
+      const { readEnd } = pipe;
+      pipe.write("hello");
       const ring = new Ring();
       const raw = new RawRing({ entries: 4 });
       const groups = new BufferRing({ ring, size: 64, count: 1 });
       const files = new FileTable(ring, { size: 1 });
-      raw.prepRead(1, read, new Uint8Array(1), 0, -1);
+      raw.prepRead(1, readEnd, new Uint8Array(1), 0, -1);
       raw.sqeSetFlags(IOSQE.CQE_SKIP_SUCCESS);
       raw.submit();
       if (!closeBehind(ring) || !closeBehind(raw)) {
@@ -468,7 +468,7 @@ describe("the ring's descriptor", () => {
       const heirs = [ring, raw].map((lost) => others.find(({ fd }) => fd === lost.fd)!);
       const pending = heirs.map((heir) => failure(heir.timeout(NEVER), Error));
       const theirs = heirs.map((heir) => {
-        new FileTable(heir, { size: 1 }).set(0, read);
+        new FileTable(heir, { size: 1 }).set(0, readEnd);
         return { heir, buffers: new BufferRing({ ring: heir, size: 4, count: 1 }) };
       });
       await Promise.all(heirs.map((heir) => heir.nop()));
@@ -477,14 +477,13 @@ describe("the ring's descriptor", () => {
       raw.close();
       await ring.close();
       for (const { heir, buffers } of theirs) {
-        await helper.write(write, new TextEncoder().encode("hello"));
+        pipe.write("hello");
         using buffer = await heir.readSelect(0, buffers, undefined, { fixedFile: true });
         expect(buffer!.bytes.length).toBe(4);
         expect(heir.stats.inFlight).toBe(1);
       }
       await Promise.all(others.map((other) => other.close()));
       for (const error of await Promise.all(pending)) expect(error.name).toBe("AbortError");
-      for (const fd of [read, write]) await helper.closeFd(fd);
     },
   );
 

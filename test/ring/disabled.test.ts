@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Ring, UringError } from "../../mod.ts";
 import { Core } from "../../src/ring/core.ts";
 import { thrown } from "../support/failure.ts";
+import { hasOp } from "../support/kernel.ts";
 
 const EBADFD = -77;
 
@@ -31,4 +32,15 @@ test("the core of a disabled ring keeps what is staged until it is enabled", () 
   expect([core.count, core.cqes[0]]).toEqual([0, 7]);
   expect(thrown(() => core.enable(), UringError)).toMatchObject({ code: "EBADFD" });
   expect(core.close(0)).toBe(true);
+});
+
+test.skipIf(!hasOp("MSG_RING"))("hears messages once it is enabled: to listen before does not end it", async () => {
+  await using ring = new Ring({ disabled: true });
+  await using sender = new Ring();
+  const heard = new Promise((resolve) => ring.onMessage = resolve);
+  for (let i = 0; i < 3; i++) await sender.nop();
+  ring.enable();
+  expect(await ring.nop()).toBe(0);
+  await sender.msgRing(ring, 0, 7);
+  expect(await heard).toBe(7);
 });

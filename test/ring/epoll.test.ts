@@ -101,3 +101,10 @@ describe("epollCtl() and epollWait()", () => {
       .toMatchObject({ code: "EINVAL", syscall: "epoll_wait", fd: pipe.readEnd });
   });
 });
+
+test("epollCtl() takes no slot of the registered files, which the kernel would take for a descriptor", async () => {
+  await using ring = new Ring();
+  const call = () => ring.epollCtl(0, 0, EPOLL_CTL.DEL, undefined, { fixedFile: true });
+  expect(thrown(call, TypeError).message).toMatch(/^epollCtl\(\) takes descriptors alone/);
+  expect(ring.stats.inFlight).toBe(0);
+});

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { AT, BufferPool, IORING_SETUP, O, Ring, type RingOptions, UringError } from "../../mod.ts";
+import { AT, BufferPool, IORING_SETUP, IOSQE, O, Ring, type RingOptions, UringError } from "../../mod.ts";
 import { failure } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
 import { hasOp, hasSetup } from "../support/kernel.ts";
@@ -78,4 +78,13 @@ describe.each(WAYS)("a ring with %s", (_, options, needs) => {
     expect(error.message).toMatch(/iopoll.*O_DIRECT/);
     expect(await ring.nop()).toBe(0);
   });
+});
+
+test("time limits and signals that are aborted are no failures of their own", async () => {
+  await using ring = new Ring({ iopoll: true });
+  expect(await ring.nop({ timeout: 60_000 })).toBe(0);
+  const nop = ring.nop({ flags: IOSQE.IO_LINK });
+  const gone = ring.nop({ signal: AbortSignal.abort("enough") }).catch((error: unknown) => error);
+  expect([await nop, await gone]).toEqual([0, "enough"]);
+  expect(ring.stats.inFlight).toBe(0);
 });

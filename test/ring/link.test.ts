@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   AT,
   BufferPool,
+  FileTable,
   IORING_FSYNC,
   IOSQE,
   O,
@@ -623,4 +624,22 @@ describe("an operation whose signal is aborted already, in a chain by IO_LINK in
     expect(await outcomes([ring.nop(aborted())])).toEqual(["enough"]);
     expect(ring.stats).toMatchObject({ submitted: 0, inFlight: 0 });
   });
+});
+
+test("a registration between two operations of a chain made by flags leaves it whole", async () => {
+  await using ring = new Ring();
+  using pipe = new Pipe();
+  using files = new FileTable(ring, { size: 1 });
+  const order: string[] = [];
+  const before = ring.nop().then(() => order.push("before"));
+  const read = ring.read(pipe.readEnd, new Uint8Array(1), undefined, { flags: IOSQE.IO_LINK }).then(() =>
+    order.push("read")
+  );
+  files.set(0, pipe.readEnd);
+  const tied = ring.nop().then(() => order.push("tied"));
+  await ring.timeout(1);
+  expect(order).toEqual(["before"]);
+  pipe.write("x");
+  await Promise.all([before, read, tied]);
+  expect(order).toEqual(["before", "read", "tied"]);
 });

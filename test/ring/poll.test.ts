@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { POLL, Ring, UringError } from "../../mod.ts";
 import { failure, thrown, watch } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
+import { hasOp } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
 import { connect, listen, newSocket } from "../support/socket.ts";
 
@@ -185,5 +186,34 @@ describe("pollRemove()", () => {
     expect(thrown(() => ring.pollRemove(target), TypeError).message).toBe(message);
     expect(thrown(() => ring.pollUpdate(target, POLL.IN), TypeError).message).toBe(message);
     expect(thrown(() => ring.pollUpdate(Promise.resolve(), -1), RangeError).message).toMatch(/^mask must be from 0/);
+  });
+});
+
+describe("a poll that is looked at just now, and goes on,", () => {
+  test("is removed all the same", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const poll = ring.pollAdd(pipe.readEnd, POLL.IN);
+    const ended = failure(poll, UringError);
+    await ring.nop();
+    pipe.write("x");
+    expect(pipe.read()).toBe("x");
+    expect(await ring.pollRemove(poll)).toBe(1);
+    expect((await ended).code).toBe("ECANCELED");
+  });
+
+  test.skipIf(!hasOp("SETXATTR"))("is updated all the same", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const poll = ring.pollAdd(pipe.writeEnd, POLL.ERR);
+    const idle = ring.pollAdd(pipe.readEnd, POLL.IN);
+    await ring.nop();
+    pipe.write("x");
+    expect(pipe.read()).toBe("x");
+    expect(await ring.pollUpdate(idle, POLL.IN | POLL.RDNORM)).toBe(1);
+    expect(await ring.pollUpdate(poll, POLL.OUT)).toBe(1);
+    expect(await poll).toBe(POLL.OUT);
+    pipe.write("y");
+    expect(await idle & POLL.RDNORM).toBe(POLL.RDNORM);
   });
 });

@@ -502,3 +502,35 @@ test("register calls on a closed ring throw RingClosedError", async () => {
   ];
   for (const call of calls) thrown(call, RingClosedError);
 });
+
+describe.skipIf(!hasSyncCancel)("syncCancel() never says that there is nothing where it goes on:", () => {
+  test("what waits in a chain for its start is told of; with what it follows it ends", async () => {
+    await using ring = new Ring();
+    using one = new Pipe();
+    using two = new Pipe();
+    const chain = () =>
+      ring.link((ring) => [one, two].map(({ readEnd }) => failure(ring.read(readEnd, new Uint8Array(4)), UringError)));
+    const first = chain();
+    ring.submitAndWait(0);
+    for (const target of [{ fd: two.readEnd }] as const) {
+      expect(thrown(() => ring.syncCancel(target), UringError).message).toMatch(
+        /it waits in a chain for what it follows/,
+      );
+    }
+    expect(ring.syncCancel({ fd: one.readEnd })).toBe(1);
+    expect((await Promise.all(first)).map(({ code }) => code)).toEqual(["ECANCELED", "ECANCELED"]);
+    const second = chain();
+    expect(ring.syncCancel("all")).toBeGreaterThan(0);
+    expect((await Promise.all(second)).map(({ code }) => code)).toEqual(["ECANCELED", "ECANCELED"]);
+  });
+
+  test("with a submission thread it reaches what that one's workers run", async () => {
+    await using ring = new Ring({ sqpoll: true });
+    using one = new Pipe();
+    using two = new Pipe();
+    const moved = failure(ring.splice(one.readEnd, "current", two.writeEnd, "current", 8), UringError);
+    await ring.nop();
+    expect(ring.syncCancel({ fd: two.writeEnd }, { timeout: 20_000 * TIME_SCALE })).toBe(1);
+    expect(["ECANCELED", "EINTR"]).toContain((await moved).code);
+  });
+});

@@ -162,3 +162,13 @@ test("splice() and tee() that wait end by a signal, a time limit, cancel() and c
   empty.write("mine");
   expect(empty.read(), "nobody took it").toBe("mine");
 });
+
+test.each(["from", "to"])("cancel() finds it by the descriptor that it moves %s", async (end) => {
+  await using ring = new Ring();
+  using from = new Pipe();
+  using to = new Pipe();
+  const moved = failure(ring.splice(from.readEnd, "current", to.writeEnd, "current", 8), UringError);
+  await ring.nop();
+  expect(await ring.cancel({ fd: end === "from" ? from.readEnd : to.writeEnd })).toBe(1);
+  expect(["ECANCELED", "EINTR"]).toContain((await moved).code);
+});

@@ -109,3 +109,16 @@ describe("limits of a wait that can't be", () => {
     expect(error.message).toMatch(/minWait.*needs Linux 6.12/);
   });
 });
+
+test("time limits are no operations that are waited for", async () => {
+  await using ring = new Ring();
+  using pipe = new Pipe();
+  const nop = ring.nop({ timeout: 60_000 });
+  const read = ring.read(pipe.readEnd, new Uint8Array(4));
+  expect(ring.stats.inFlight).toBe(2);
+  expect(thrown(() => ring.submitAndWait(3), RangeError).message).toMatch(/^count 3 is more than the 2 operations/);
+  expect(ring.submitAndWait(2, { timeout: 1 })).toBe(1);
+  pipe.write("x");
+  expect(ring.submitAndWait(1)).toBe(1);
+  expect([await nop, await read]).toEqual([0, 1]);
+});
