@@ -38,7 +38,10 @@ export interface BufferRingOptions {
   readonly count: number;
   /** The group's number, 0 to 65535. Default: the first that is free. */
   readonly group?: number;
-  /** Operations use up a buffer in pieces, one after another, before the next one is begun (6.12). */
+  /**
+   * Operations use up a buffer in pieces, one after another, before the next one is begun (6.12). For streams of bytes: a
+   * message would be cut where a buffer ends.
+   */
   readonly incremental?: boolean;
   /**
    * Buffers are given to the kernel by {@linkcode BufferRing.provide} alone: for `sendBundle`, which sends what they

@@ -48,6 +48,9 @@ export function mapRegion(size: number, huge: boolean): Region {
     return region;
   }
   const errno = out[1]!;
+  if (errno === ENFILE) {
+    throw new Error("this process has 8192 pools already, of which a BufferRing counts as two: close some");
+  }
   if (errno !== EPERM) {
     throw new Error(`${rounded} bytes could not be mapped (errno ${errno}): make the pool smaller, or free memory`);
   }
@@ -56,6 +59,7 @@ export function mapRegion(size: number, huge: boolean): Region {
 }
 
 const EPERM = 1;
+const ENFILE = 23;
 
 function unmappedRegion(size: number): Region {
   const native = load();

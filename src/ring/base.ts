@@ -9,22 +9,24 @@ import { prepCancel, prepLinkTimeout, prepRead } from "../abi/encode.ts";
 import type { Home } from "../memory/address.ts";
 import { giveScratch, type Scratch, takeScratch } from "../memory/scratch.ts";
 import { checkInteger, checkMilliseconds, type FileSlot, shown } from "./arguments.ts";
-import { Engine } from "./engine.ts";
+import { Engine, type Paused } from "./engine.ts";
 import { type Extra, LINKS, NO_FD } from "./pending.ts";
 import { RingClosedError, UnsupportedError, UringError } from "./errors.ts";
 import type { RingOptions } from "./options.ts";
+import { LimitTimer } from "./limit_timer.ts";
 import { kernelRelease, type Probe, probeRing } from "./probe.ts";
+import { type Cancel, reasonOf } from "./signals.ts";
 
 /** Options of every operation. */
 export interface OpOptions {
   /**
    * Cancels the operation; its promise then rejects with the signal's reason, once the kernel has let go of it. What waits
-   * behind one with IO_DRAIN can't be cancelled before it begins.
+   * in a chain for what it follows, or behind one with IO_DRAIN, can't be stopped before it begins.
    */
   readonly signal?: AbortSignal;
   /**
-   * Cancels the operation after this many milliseconds; its promise then rejects with code `"ETIME"`. As for a signal, what
-   * waits behind one with IO_DRAIN goes on waiting.
+   * Cancels the operation after this many milliseconds; its promise then rejects with code `"ETIME"`. What waits behind one
+   * with IO_DRAIN goes on waiting.
    */
   readonly timeout?: number;
   /**
@@ -83,7 +85,7 @@ export class RingBase {
    *
    * @internal
    */
-  protected readonly paused: Set<() => void>;
+  protected readonly paused: Set<Paused>;
   #probe: Probe | undefined;
 
   /** @internal */
@@ -163,7 +165,7 @@ export class RingBase {
       if (options !== undefined) checked = checkedOptions(options);
       const { signal, timeout, flags } = checked;
       if ((flags & IOSQE.FIXED_FILE) !== 0) extra = { ...extra, fixedFile: true };
-      if (signal !== undefined) cancel = listenTo(signal, engine);
+      if (signal !== undefined) cancel = engine.signals.listen(signal);
       // Before the cancellation that is a call of its own, one would wait behind IO_DRAIN with everything else.
       if ((flags & IOSQE.IO_DRAIN) !== 0) this.needFor("SEND_ZC", "IO_DRAIN on a Ring", "6.0");
       if (signal?.aborted) {
@@ -219,14 +221,14 @@ export class RingBase {
     const { op, fd, home, scratch, extra } = operation;
     let limit: Promise<UringError | undefined> | undefined;
     let late = false;
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let timer: LimitTimer | undefined;
     // No kernel up to 6.18 starts a LINK_TIMEOUT for each thing that waits in a worker thread, and some (6.1) not for
     // what gets there within a chain: this one ends it, too.
     const isLimited = timeout !== undefined && !this.#polls;
     const graceMs = !isLimited ? 0 : operation.worker ? 1 : GRACE_MS;
     const timerMs = timeout === undefined ? Infinity : timeout + graceMs;
     if (timerMs <= MAX_TIMER_MS) {
-      timer = startTimer(timerMs, engine.awaited(), (next) => timer = next, () => {
+      timer = new LimitTimer(timerMs, engine.awaited(), engine.timers, () => {
         late = true;
         engine.canceller.slot(slot);
       });
@@ -235,7 +237,7 @@ export class RingBase {
       ...extra,
       ended: () => {
         cancel?.forget();
-        clearTimeout(timer);
+        timer?.stop();
         extra?.ended?.();
       },
     });
@@ -249,7 +251,7 @@ export class RingBase {
       engine.settleWith(slot, resolve as (value: unknown) => void, async (error) => {
         const errno = (error as UringError).errno;
         if (errno !== ECANCELED && errno !== EINTR) return reject(error);
-        if (signal?.aborted) return reject(signal.reason);
+        if (signal?.aborted) return reject(reasonOf(signal));
         if (limit === undefined && !late) return reject(error);
         const end = limit === undefined ? error as UringError : await limit;
         // A restricted ring refuses the limit, and the kernel its operation with it.
@@ -286,54 +288,11 @@ function isExpiry(end: UringError | undefined): boolean {
   return end === undefined || (end.errno ?? ECANCELED) !== ECANCELED;
 }
 
-/** Calls back after a time, counted from when what `awaited` tells of has ended. */
-function startTimer(
-  ms: number,
-  awaited: (() => boolean) | undefined,
-  restarted: (timer: ReturnType<typeof setTimeout>) => void,
-  ended: () => void,
-): ReturnType<typeof setTimeout> {
-  const timer = setTimeout(() => {
-    if (awaited === undefined) return ended();
-    // Still waiting: look again. No longer: its time begins, at the latest, now.
-    restarted(startTimer(ms, awaited() ? awaited : undefined, restarted, ended));
-  }, ms);
-  timer.unref();
-  return timer;
-}
-
 function ignore(): void {}
 
 function giveBack(scratch: Scratch | null, extra: Extra | null): void {
   if (scratch !== null) giveScratch(scratch);
   extra?.scratches?.forEach(giveScratch);
-}
-
-/** What a signal does. */
-interface Cancel {
-  /** Of the operation; −1 as long as there is none. */
-  slot: number;
-  /** Does not listen any more. */
-  readonly forget: () => void;
-}
-
-/** Listens before there is an operation: a signal of somebody's own making may throw, or do as it likes. */
-function listenTo(signal: AbortSignal, engine: Engine): Cancel {
-  const abort = () => {
-    if (cancel.slot >= 0) engine.canceller.slot(cancel.slot);
-  };
-  const cancel: Cancel = {
-    slot: -1,
-    forget: () => {
-      try {
-        signal.removeEventListener("abort", abort);
-      } catch {
-        // As completions are settled: these come first.
-      }
-    },
-  };
-  signal.addEventListener("abort", abort);
-  return cancel;
 }
 
 /** Checks options and gives the SQE's flags. */

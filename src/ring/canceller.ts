@@ -110,7 +110,7 @@ export class Canceller {
       if (!this.isPending(userData)) return done();
       setTimeout(() => this.#insist(userData, Math.min(2 * waitMs, LAST_CANCEL_MS)), waitMs).unref();
     };
-    if (!this.#engine.drains) return this.#stageCancel(userData, 0, done, missed, waitMs > FIRST_CANCEL_MS);
+    if (!this.#engine.callsToCancel) return this.#stageCancel(userData, 0, done, missed, waitMs > FIRST_CANCEL_MS);
     this.#cancelNow(userData, 0);
     missed();
   }
@@ -119,7 +119,7 @@ export class Canceller {
   everything(again = false): void {
     if (this.#engine.ended) return;
     const flags = IORING_ASYNC_CANCEL.ANY | IORING_ASYNC_CANCEL.ALL;
-    if (this.#engine.drains) this.#cancelNow(0n, flags);
+    if (this.#engine.callsToCancel) this.#cancelNow(0n, flags);
     else this.#stageCancelOfAll(flags, ignore, again);
   }
 
@@ -151,7 +151,9 @@ export class Canceller {
    */
   ask(userData: bigint, flags: number, fd?: number): Promise<number> | undefined {
     const engine = this.#engine;
-    if (!engine.drains || engine.chainOpen || engine.closed || engine.ended || engine.core.disabled) return undefined;
+    if (!engine.callsToCancel || engine.chainOpen || engine.closed || engine.ended || engine.core.disabled) {
+      return undefined;
+    }
     const result = this.#call(userData, flags, fd);
     return result === EINVAL || result === EACCES ? undefined : this.#answer(result);
   }

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { AT, IORING_CQE_F, IORING_SETUP, IOSQE } from "../abi/constants.ts";
+import { AT, IORING_CQE_F, IORING_FEAT, IORING_SETUP, IOSQE } from "../abi/constants.ts";
 import { errnoText } from "../abi/errno.ts";
 import { warn } from "../../ffi/host.ts";
 import type { Home } from "../memory/address.ts";
@@ -18,8 +18,10 @@ import { type Core, STATE, TURN, type WaitLimits } from "./core.ts";
 import { CANCEL_AGAIN_MS, Ending } from "./ending.ts";
 import { AbortError, RingClosedError, UringError } from "./errors.ts";
 import { keepForGood, keptError, letGo, warnOfKept } from "./kept.ts";
+import type { LimitTimer } from "./limit_timer.ts";
 import type { RingOptions } from "./options.ts";
 import { openCore } from "./open_core.ts";
+import { Signals } from "./signals.ts";
 import { callsBack, type Extra, LINKS, NO_FD, type Settle, TAG } from "./pending.ts";
 
 /** Hears a completion that belongs to no operation. It must not throw. */
@@ -44,6 +46,17 @@ const EMFILE = -24;
 const ERESTARTSYS = -512;
 const ERESTART_RESTARTBLOCK = -516;
 const EACCES = -13;
+
+/** A stream that the kernel does not have at the moment. */
+export interface Paused {
+  /** What it is of; undefined: of no descriptor. */
+  readonly fd: number | undefined;
+  readonly fixedFile: boolean;
+  /** The ring ends, or its signal aborts. */
+  interrupted(): void;
+  /** Ends it, as a cancellation would. */
+  cancel(): void;
+}
 
 /** The pending table and the pump. Not exported to users: `Ring` is its face. */
 export class Engine {
@@ -107,9 +120,14 @@ export class Engine {
   /** Promises made from those of the open chain. */
   readonly #derived: Promise<unknown>[] = [];
   readonly canceller: Canceller = new Canceller(this);
-  readonly #paused: WeakRef<Set<() => void>> = new WeakRef(new Set());
+  readonly signals: Signals = new Signals(this.canceller);
+  /** Limits of operations that are timers of JavaScript's. */
+  readonly timers: Set<LimitTimer> = new Set();
+  readonly #paused: WeakRef<Set<Paused>> = new WeakRef(new Set());
   /** Whether an SQE that cancels may wait: an operation with IO_DRAIN was staged, which all wait for that come after it. */
-  #drains: boolean;
+  #drains = false;
+  /** Cancellations go by a call all the same: the ring is restricted, or has no such SQEs. */
+  #callsToCancel: boolean;
   /** CQEs of 16 and of 32 bytes, which take two places. */
   readonly #mixedCqes: boolean;
   /** Pending slots of which more than promises may hear. */
@@ -152,7 +170,7 @@ export class Engine {
     this.#walked = this.core.cqes;
     this.#mixedCqes = (this.core.setupFlags & IORING_SETUP.CQE_MIXED) !== 0;
     // There an SQE cancels nothing: it is EINVAL.
-    this.#drains = (this.core.setupFlags & IORING_SETUP.IOPOLL) !== 0;
+    this.#callsToCancel = (this.core.setupFlags & IORING_SETUP.IOPOLL) !== 0;
     // Before 5.18, which brought SUBMIT_ALL, to register an eventfd blocks until nothing is in flight, perhaps for ever:
     // the waker starts while nothing is.
     if ((this.core.setupFlags & IORING_SETUP.SUBMIT_ALL) === 0) this.#startWakerEarly();
@@ -169,7 +187,7 @@ export class Engine {
   }
 
   /** Streams that the kernel does not have at the moment are told here that the ring ends. Their Ring holds the set. */
-  get paused(): Set<() => void> {
+  get paused(): Set<Paused> {
     return this.#paused.deref() ?? new Set();
   }
 
@@ -429,6 +447,11 @@ export class Engine {
   /** Whether an operation with IO_DRAIN was ever staged. */
   get drains(): boolean {
     return this.#drains;
+  }
+
+  /** Whether cancellations have to go by a call, where they can. */
+  get callsToCancel(): boolean {
+    return this.#drains || this.#callsToCancel;
   }
 
   // Turns
@@ -888,23 +911,39 @@ export class Engine {
       total = this.#brought - before;
       // More than the completion queue holds can't be waited for at once.
       const wait = Math.min(count - total, core.cqEntries);
-      const time = deadline === undefined ? 0 : now();
+      const time = now();
       // The end of any timeout ends a least wait early: what is left of it then has its own limit.
       const isGathering = total > 0 && time < gathered;
-      let left = deadline === undefined ? undefined : Math.max(0, (isGathering ? gathered : deadline) - time);
+      const over = isGathering ? gathered : deadline ?? Infinity;
+      let left = this.#slice(time, Math.max(0, over - time));
       let limits: WaitLimits | undefined;
-      if (minWait !== undefined && !isGathering) limits = { minWait: Math.max(LEAST_WAIT_MS, gathered - time) };
-      else if (until !== undefined && !isGathering) [left, limits] = [undefined, { deadline: until }];
+      if (minWait !== undefined && !isGathering) {
+        limits = { minWait: Math.max(LEAST_WAIT_MS, Math.min(gathered - time, left ?? Infinity)) };
+      } else if (until !== undefined && time + left! >= over) [left, limits] = [undefined, { deadline: until }];
       this.#turn(TURN.GET_EVENTS, Math.max(wait, 0), left, limits);
       total = this.#brought - before;
       if (this.#fatal !== undefined) throw this.#fatal;
       if (core.count === 0 && core.unsubmitted === 0 && total >= count) break;
-      if ((core.state & STATE.TIMED_OUT) !== 0) break;
+      if ((core.state & STATE.TIMED_OUT) !== 0 && deadline !== undefined && now() >= deadline) break;
       // The least wait is over, and something came.
       if (minWait !== undefined && total > 0 && core.count === 0 && now() >= gathered) break;
     }
     this.#afterTurn();
     return total;
+  }
+
+  /**
+   * How long a wait may last at once. The end of a thread can't interrupt one, nor does any timer run meanwhile: those that
+   * are operations' limits are looked at here.
+   */
+  #slice(time: number, leftMs: number): number | undefined {
+    let slice = Math.min(leftMs, SLICE_MS);
+    for (const timer of [...this.timers]) {
+      if (timer.due <= time) timer.expire();
+      else slice = Math.min(slice, timer.due - time);
+    }
+    // Kernels that can't limit a wait (5.10, at first).
+    return leftMs === Infinity && (this.core.features & IORING_FEAT.EXT_ARG) === 0 ? undefined : slice;
   }
 
   /** Gives the rings other sizes; operations in flight go on. */
@@ -927,7 +966,7 @@ export class Engine {
    * demanded where there is no such call; `refusal` says why EACCES.
    */
   restricted(flags: number, refusal: (op: string) => string | undefined): void {
-    this.#drains = true;
+    this.#callsToCancel = true;
     this.canceller.flags = flags;
     this.#refusal = refusal;
   }
@@ -963,7 +1002,7 @@ export class Engine {
   }
 
   #endPaused(): void {
-    for (const end of [...this.paused]) end();
+    for (const stream of [...this.paused]) stream.interrupted();
   }
 
   async #close(): Promise<void> {
@@ -1069,6 +1108,9 @@ export class Engine {
     return words;
   }
 }
+
+/** A wait of submitAndWait() lasts no longer at once. */
+const SLICE_MS = 100;
 
 /** A limit that is none, and the least that a wait can gather: 0 would be no least wait. */
 const DISTANT_MS = 1e12;

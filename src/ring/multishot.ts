@@ -7,9 +7,9 @@
 import { IORING_CQE_F } from "../abi/constants.ts";
 import { shown } from "./arguments.ts";
 import type { OpOptions } from "./base.ts";
-import type { Engine } from "./engine.ts";
+import type { Engine, Paused } from "./engine.ts";
 import { type Extra, LINKS } from "./pending.ts";
-import { AbortError, type UringError } from "./errors.ts";
+import { AbortError, UringError } from "./errors.ts";
 
 /** Options of every multishot operation. */
 export interface MultishotOptions<T> extends Omit<OpOptions, "timeout"> {
@@ -24,6 +24,9 @@ export interface MultishotOptions<T> extends Omit<OpOptions, "timeout"> {
 
 /** What a multishot operation is. */
 export interface Shots<T> {
+  readonly op: string;
+  /** Left out: of none. */
+  readonly fd?: number;
   /** Stages it. What it throws is an argument's fault. */
   readonly start: (extra: Extra) => Promise<number>;
   /** Turns one completion into values. */
@@ -84,6 +87,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   readonly #signal: AbortSignal | undefined;
   /** Called while it is paused, when no operation of it is there to end: the ring is closed, or its signal aborts. */
   readonly #interrupted = (): void => this.#again();
+  readonly #whilePaused: Paused;
 
   /** @internal */
   constructor(engine: Engine, shots: Shots<T>, options: MultishotOptions<T> | undefined) {
@@ -105,6 +109,12 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     this.#each = each;
     this.#highWater = highWater;
     this.#signal = options?.signal;
+    this.#whilePaused = {
+      fd: shots.fd,
+      fixedFile: options?.fixedFile ?? false,
+      interrupted: this.#interrupted,
+      cancel: () => void this.cancelPaused(),
+    };
     this.#ended = new Promise((resolve, reject) => {
       this.#settleEnded = resolve;
       this.#rejectEnded = reject;
@@ -135,6 +145,14 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   /** @internal The promise in the pending table; undefined while the kernel does not have it. */
   get operation(): Promise<unknown> | undefined {
     return this.#operation;
+  }
+
+  /** @internal Ends it as a cancellation would, where the kernel does not have it; whether that was so. */
+  cancelPaused(): boolean {
+    if (this.#state !== "paused") return false;
+    this.#fail(new UringError(ECANCELED, this.#shots.op, this.#shots.fd === undefined ? {} : { fd: this.#shots.fd }));
+    this.#end();
+    return true;
   }
 
   #arm(): void {
@@ -239,12 +257,12 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   #pause(): void {
     this.#state = "paused";
     if (this.#engine.closed || this.#signal?.aborted) return this.#again();
-    this.#engine.paused.add(this.#interrupted);
+    this.#engine.paused.add(this.#whilePaused);
     this.#signal?.addEventListener("abort", this.#interrupted);
   }
 
   #endPause(): void {
-    this.#engine.paused.delete(this.#interrupted);
+    this.#engine.paused.delete(this.#whilePaused);
     this.#signal?.removeEventListener("abort", this.#interrupted);
   }
 

@@ -45,6 +45,7 @@ import {
 } from "./arguments.ts";
 import { type OpOptions, writeTimespec } from "./base.ts";
 import { BufferGroups, closedMeanwhile } from "./buffer_groups.ts";
+import type { Paused } from "./engine.ts";
 import type { Extra } from "./pending.ts";
 import { UnsupportedError } from "./errors.ts";
 import { cloexec } from "./net_connect.ts";
@@ -153,7 +154,7 @@ export class StreamOps extends SystemOps {
     checkU32(mask, "mask");
     const start = (extra: Extra) =>
       this.start({ op: "poll_add", fd, extra }, o, (words, at) => prepPollMultishot(words, at, fd, mask));
-    return new Multishot(this.engine, { start, values: (res) => [res] }, o);
+    return new Multishot(this.engine, { op: "poll_add", fd, start, values: (res) => [res] }, o);
   }
 
   /**
@@ -197,7 +198,7 @@ export class StreamOps extends SystemOps {
       if (slot === undefined) load().closeFd(accepted);
       else if (!this.engine.closed) void this.#closeSlot(accepted).catch(ignore);
     };
-    return new Multishot(this.engine, { start, values: (res) => [res], discard }, o);
+    return new Multishot(this.engine, { op: "accept", fd, start, values: (res) => [res], discard }, o);
   }
 
   async #closeSlot(slot: number): Promise<number> {
@@ -230,6 +231,7 @@ export class StreamOps extends SystemOps {
     this.#groups.check(buffers);
     checkFlags(flags, "flags");
     this.needFor("SEND_ZC", "recvMultishot()", "6.0");
+    refuseCuts(fd, buffers, o);
     const bundle = Boolean(o?.bundle);
     if (bundle) this.#needBundles();
     const ioprio = (o?.pollFirst ? IORING_RECVSEND.POLL_FIRST : 0) | (bundle ? IORING_RECVSEND.BUNDLE : 0);
@@ -242,7 +244,13 @@ export class StreamOps extends SystemOps {
     // Asked once: who hears of the end may have closed the descriptor by the next time.
     let ended = false;
     const isEnd = (res: number) => ended ||= res === 0 && !DATAGRAMS.includes(socketType(fd, o));
-    return this.#buffered(buffers, { start, values: (res, flags) => buffers.take(res, flags, bundle), isEnd }, o);
+    return this.#buffered(buffers, {
+      op: "recv",
+      fd,
+      start,
+      values: (res, flags) => buffers.take(res, flags, bundle),
+      isEnd,
+    }, o);
   }
 
   /**
@@ -262,7 +270,12 @@ export class StreamOps extends SystemOps {
       this.start({ op: "read_multishot", fd, home: buffers.home, extra }, o, (words, at) => {
         prepReadMultishot(words, at, fd, 0, -1, buffers.group);
       });
-    return this.#buffered(buffers, { start, values: (res, flags) => buffers.take(res, flags) }, o);
+    return this.#buffered(buffers, {
+      op: "read_multishot",
+      fd,
+      start,
+      values: (res, flags) => buffers.take(res, flags),
+    }, o);
   }
 
   /**
@@ -286,6 +299,7 @@ export class StreamOps extends SystemOps {
     checkFd(fd);
     this.#groups.check(buffers);
     checkFlags(flags, "flags");
+    if (isIncremental(buffers)) throw new TypeError(CUTS);
     const { nameLength = 28, controlLength = 0, pollFirst } = o ?? {};
     checkInteger(nameLength, "nameLength", 0, 128);
     checkInteger(controlLength, "controlLength", 0, 65536);
@@ -319,7 +333,7 @@ export class StreamOps extends SystemOps {
       for (const fd of scmFds(parseControl(message.control))) load().closeFd(fd);
       message.release();
     };
-    return this.#buffered(buffers, { start, values, isEnd: () => isEnd, discard }, o);
+    return this.#buffered(buffers, { op: "recvmsg", fd, start, values, isEnd: () => isEnd, discard }, o);
   }
 
   /**
@@ -347,7 +361,7 @@ export class StreamOps extends SystemOps {
       const high = engine.cqe[engine.cqeAt + 5]! >>> 0;
       return [{ length: res, offset: BigInt(high) << 32n | BigInt(low) }];
     };
-    return new Multishot(engine, { start, values, isEnd: (res) => res === 0 }, o);
+    return new Multishot(engine, { op: "recv_zc", fd, start, values, isEnd: (res) => res === 0 }, o);
   }
 
   #buffered<T extends { release(): void }>(
@@ -403,7 +417,7 @@ export class StreamOps extends SystemOps {
     const isValue = (errno: number) => errno === ETIME;
     // It ends early as a short one, and where the kernel finds no place in the completion queue.
     const isEnd = () => count !== 0 && ticks >= count;
-    return new Multishot(this.engine, { start, values: () => [++ticks], isValue, isEnd }, o);
+    return new Multishot(this.engine, { op: "timeout", start, values: () => [++ticks], isValue, isEnd }, o);
   }
 
   // Once, into a buffer that the kernel chooses
@@ -423,6 +437,7 @@ export class StreamOps extends SystemOps {
   ): Promise<BorrowedBuffer | undefined> {
     checkFd(fd);
     this.#groups.check(buffers);
+    refuseCuts(fd, buffers, o);
     checkFlags(flags, "flags");
     return this.#chosen(IORING_OP.RECV, "recv", fd, buffers, 0, flags, o);
   }
@@ -513,16 +528,32 @@ export class StreamOps extends SystemOps {
   }
 
   /**
-   * Cancels operations in flight, as before; a multishot operation, too: its iteration then throws ECANCELED.
+   * Cancels operations in flight, as before; a multishot operation, too, also while it waits for its consumer or for
+   * buffers: its iteration then throws ECANCELED.
    *
    * @param target a promise of this ring's; what a multishot method gave; `{ fd }`; `{ op }`; or `"all"`
    * @returns how many operations were found
    */
   // deno-lint-ignore no-explicit-any -- whatever its values are
   override cancel(target: CancelTarget | Multishot<any>, o?: CancelOptions): Promise<number> {
-    if (!(target instanceof Multishot)) return super.cancel(target, o);
-    const { operation } = target;
-    return operation === undefined ? Promise.resolve(0) : super.cancel(operation, o);
+    if (target instanceof Multishot) {
+      const { operation } = target;
+      return operation === undefined ? Promise.resolve(target.cancelPaused() ? 1 : 0) : super.cancel(operation, o);
+    }
+    const found = super.cancel(target, o);
+    const paused = this.engine.building ? [] : this.#pausedOf(target, o?.fixedFile ?? false);
+    if (paused.length === 0) return found;
+    if (o?.all === false) return found.then((count) => count > 0 ? count : (paused[0]!.cancel(), 1));
+    for (const stream of paused) stream.cancel();
+    // There may be no operation on that descriptor, and it may be closed.
+    return found.then((count) => count + paused.length, () => paused.length);
+  }
+
+  /** Streams that wait, for their consumers or for buffers: no operation of theirs is there to be found. */
+  #pausedOf(target: CancelTarget, fixedFile: boolean): Paused[] {
+    return [...this.engine.paused].filter((stream) =>
+      target === "all" || "fd" in target && stream.fd === target.fd && stream.fixedFile === fixedFile
+    );
   }
 
   // What a BufferRing asks of its ring
@@ -560,6 +591,19 @@ function ignore(): void {}
 function select(words: Int32Array, at: number, buffers: BufferGroup): void {
   words[at]! |= IOSQE.BUFFER_SELECT << 8;
   sqeSetBufGroup(words, at, buffers.group);
+}
+
+const CUTS = "buffers is incremental, and a message would be cut where a buffer ends: make a BufferRing without that";
+
+function isIncremental(buffers: BufferGroup): boolean {
+  return buffers instanceof BufferRing && buffers.incremental;
+}
+
+/** Refuses messages into what is left of buffers. Of slots the kind is not known. */
+function refuseCuts(fd: number, buffers: BufferGroup, o: OpOptions | undefined): void {
+  if (!isIncremental(buffers)) return;
+  const type = socketType(fd, o);
+  if (DATAGRAMS.includes(type) || type === SOCK.SEQPACKET) throw new TypeError(CUTS);
 }
 
 /** Kinds of sockets whose messages may be empty, and kinds whose other side may have gone. */

@@ -188,6 +188,9 @@ export class TimeOps extends FileOps {
    * Cancels operations in flight. What is cancelled rejects with ECANCELED when the kernel has let go of it; what
    * completes at the same time resolves as usual. It does not wait behind an operation with IO_DRAIN, but within a chain.
    *
+   * What waits in a chain for what it follows, or behind one with IO_DRAIN, can't be stopped before it begins: it is told to
+   * end from then on, and may come to its end first. To stop a chain, cancel what has begun.
+   *
    * @param target a promise of this ring's; `{ fd }`; `{ op }`, such as `{ op: "READ" }`; or `"all"`
    * @returns how many operations were found
    * @throws {UringError} (rejects) EBADF: nothing is in flight on `fd`, and it is not open
@@ -296,7 +299,7 @@ export class TimeOps extends FileOps {
   /** Cancels what is to be removed, where an SQE would wait behind one with IO_DRAIN; undefined: it has to be an SQE. */
   #removeNow(op: string, userData: bigint, o: OpOptions | undefined): Promise<number> | undefined {
     const { engine } = this;
-    if (!engine.drains) return undefined;
+    if (!engine.callsToCancel) return undefined;
     if (o !== undefined && (checkOptions(o) !== 0 || o.signal?.aborted)) return undefined;
     // It would end any other operation, too.
     if (!engine.slotsOf(op).some((slot) => engine.userData(slot) === userData)) return undefined;

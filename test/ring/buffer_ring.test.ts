@@ -823,3 +823,18 @@ describe.skipIf(!hasMultishotRecv)("recvmsgMultishot()", () => {
     },
   );
 });
+
+test.skipIf(!hasFeature("MIN_TIMEOUT"))(
+  "messages are not taken into incremental buffers, which would cut them",
+  async () => {
+    await using net = new Net();
+    const { ring } = net;
+    using buffers = new BufferRing({ ring, size: 64, count: 2, incremental: true });
+    const { fd } = await net.udp();
+    for (const call of [() => ring.recvMultishot(fd, buffers), () => ring.recvSelect(fd, buffers)]) {
+      expect(thrown(call, TypeError).message).toMatch(/^buffers is incremental, and a message would be cut/);
+    }
+    expect(thrown(() => ring.recvmsgMultishot(fd, buffers), TypeError).message).toMatch(/^buffers is incremental/);
+    expect(ring.stats.inFlight).toBe(0);
+  },
+);

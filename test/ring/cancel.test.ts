@@ -166,3 +166,66 @@ describe("cancel() of several", () => {
     expect(await failure(ring.cancel({ fd: 0 }, { fixedFile: true }), UringError)).toMatchObject({ code: "EBADF" });
   });
 });
+
+describe("a signal", () => {
+  test("of many operations has one listener", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const controller = new AbortController();
+    const { signal } = controller;
+    let listeners = 0;
+    const { addEventListener, removeEventListener } = signal;
+    signal.addEventListener = (...args: unknown[]) => (listeners++, Reflect.apply(addEventListener, signal, args));
+    signal.removeEventListener = (
+      ...args: unknown[]
+    ) => (listeners--, Reflect.apply(removeEventListener, signal, args));
+    const reads = Array.from(
+      { length: 20 },
+      () => ring.read(pipe.readEnd, new Uint8Array(1), undefined, { signal }).catch((error: unknown) => error),
+    );
+    expect(listeners).toBe(1);
+    await ring.nop({ signal });
+    expect(listeners).toBe(1);
+    controller.abort("enough");
+    expect(new Set(await Promise.all(reads))).toEqual(new Set(["enough"]));
+    expect(listeners).toBe(0);
+    const late = ring.nop({ signal: new AbortController().signal });
+    expect(await late).toBe(0);
+  });
+
+  test("of one's own making that can't be taken back cancels nobody else's operation", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    let abort = () => {};
+    const signal = {
+      aborted: false,
+      reason: "none",
+      addEventListener: (_: string, listener: () => void) => void (abort = listener),
+      removeEventListener: () => {
+        throw new Error("no");
+      },
+    };
+    expect(await ring.nop({ signal: signal as unknown as AbortSignal })).toBe(0);
+    const read = ring.read(pipe.readEnd, new Uint8Array(4));
+    await ring.nop();
+    signal.aborted = true;
+    abort();
+    await ring.nop();
+    pipe.write("x");
+    expect(await read).toBe(1);
+  });
+
+  test("whose reason throws rejects with what it throws", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const controller = new AbortController();
+    Object.defineProperty(controller.signal, "reason", {
+      get: () => {
+        throw new RangeError("no reason");
+      },
+    });
+    const read = ring.read(pipe.readEnd, new Uint8Array(4), undefined, { signal: controller.signal });
+    controller.abort();
+    expect((await failure(read, RangeError)).message).toBe("no reason");
+  });
+});

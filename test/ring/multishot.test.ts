@@ -2,6 +2,7 @@ import { createConnection, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import {
   AT,
+  BufferRing,
   FileTable,
   IOSQE,
   type Multishot,
@@ -14,9 +15,10 @@ import {
 } from "../../mod.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
-import { hasOp, hasTicks } from "../support/kernel.ts";
+import { hasOp, hasStreams, hasTicks } from "../support/kernel.ts";
 import { closeFd, Listener } from "../support/listener.ts";
 import { Pipe } from "../support/pipe.ts";
+import { Net } from "../support/sockaddr.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 
 async function take<T>(stream: Multishot<T>, count: number): Promise<T[]> {
@@ -487,5 +489,39 @@ describe("timeoutMultishot()", () => {
     for await (const _ of ring.timeoutMultishot(0.5, { count: 150 })) ticks++;
     expect(ticks).toBe(150);
     expect(performance.now() - start).toBeGreaterThan(74.9);
+  });
+});
+
+describe("cancel() ends a stream that waits, which no operation of is there,", () => {
+  test.skipIf(!hasStreams)("for a buffer: it reads nothing of a file that gets its descriptor's number", async () => {
+    await using net = new Net();
+    const { ring } = net;
+    for (const target of ["stream", "fd", "all"] as const) {
+      using buffers = new BufferRing({ ring, size: 8, count: 1 });
+      const [client, server] = await net.pair("unix");
+      const pieces = ring.recvMultishot(server, buffers);
+      await ring.send(client, new Uint8Array(16));
+      const lent = (await pieces.next()).value!;
+      const next = failure(pieces.next(), UringError);
+      while (buffers.exhausted === 0) await ring.timeout(1);
+      expect(await ring.cancel(target === "stream" ? pieces : target === "fd" ? { fd: server } : "all")).toBe(1);
+      expect(await next).toMatchObject({ code: "ECANCELED", syscall: "recv", fd: server });
+      lent.release();
+      await ring.nop();
+      expect(ring.stats.inFlight).toBe(0);
+    }
+  });
+
+  test.skipIf(!hasTicks)("for its consumer", async () => {
+    await using ring = new Ring();
+    const ticks = ring.timeoutMultishot(1, { highWater: 2 });
+    while (ticks.waiting < 2 || ring.stats.inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(await ring.cancel(ticks)).toBe(1);
+    const seen: number[] = [];
+    const all = (async () => {
+      for await (const tick of ticks) seen.push(tick);
+    })();
+    expect((await failure(all, UringError)).code).toBe("ECANCELED");
+    expect(await ring.cancel(ticks)).toBe(0);
   });
 });

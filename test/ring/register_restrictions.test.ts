@@ -17,6 +17,7 @@ import { TempFolder } from "../support/folder.ts";
 import { hasOp, hasSyncCancel } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
 import { MOD, runScript } from "../support/script.ts";
+import { Net } from "../support/sockaddr.ts";
 
 /** A ring that is restricted, and enabled. */
 function restricted(restrictions: Parameters<Ring["restrict"]>[0]): Ring {
@@ -206,3 +207,14 @@ test.skipIf(!hasOp("SEND_ZC"))(
     expect(error.message).toMatch(/forbid LINK_TIMEOUT/);
   },
 );
+
+test.skipIf(!hasOp("SEND_ZC"))("sends without a copy go where nothing had IO_DRAIN", async () => {
+  await using net = new Net({ disabled: true });
+  const { ring } = net;
+  ring.restrict({ registerOps: [] });
+  ring.enable();
+  const { fd, address } = await net.udp();
+  const sender = await net.udp();
+  expect(await ring.sendZc(sender.fd, new Uint8Array(16), 0, { to: address })).toBe(16);
+  expect(await ring.recv(fd, new Uint8Array(32))).toBe(16);
+});

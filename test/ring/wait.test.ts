@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { POLL, Ring, type RingOptions, UnsupportedError } from "../../mod.ts";
-import { thrown } from "../support/failure.ts";
+import { POLL, Ring, type RingOptions, UnsupportedError, UringError } from "../../mod.ts";
+import { runChild } from "../support/child.ts";
+import { failure, thrown } from "../support/failure.ts";
 import { hasFeature } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
@@ -121,4 +122,24 @@ test("time limits are no operations that are waited for", async () => {
   pipe.write("x");
   expect(ring.submitAndWait(1)).toBe(1);
   expect([await nop, await read]).toEqual([0, 1]);
+});
+
+test.each([["splice", false], ["tee", true]])(
+  "a time limit of %s() ends it though the thread is kept waiting",
+  async (_, tees) => {
+    await using ring = new Ring();
+    using from = new Pipe();
+    using to = new Pipe();
+    const limit = { timeout: 5 };
+    const moved = tees
+      ? ring.tee(from.readEnd, to.writeEnd, 8, 0, limit)
+      : ring.splice(from.readEnd, "current", to.writeEnd, "current", 8, 0, limit);
+    const ended = failure(moved, UringError);
+    expect(ring.submitAndWait(1)).toBe(1);
+    expect((await ended).code).toBe("ETIME");
+  },
+);
+
+test("a worker that waits without a limit can be terminated, and the process ends", async () => {
+  expect(await runChild("wait_terminated", [])).toEqual({ code: 0, signal: null, stdout: "terminated\n", stderr: "" });
 });

@@ -34,7 +34,7 @@ pub fn map(size: usize, options: Options, env: ?*anyopaque) union(enum) { pages:
     @branchHint(.cold);
     const unit: usize = if (options.huge) huge_page_size else page_size;
     if (size == 0 or size % unit != 0) return .{ .errno = sys.EINVAL };
-    const id = claim() orelse return .{ .errno = sys.ENOMEM };
+    const id = claim() orelse return .{ .errno = sys.ENFILE };
     const region = &regions[id];
     const guard: usize = if (options.guard) @max(unit, largest_page_size) else 0;
     const rc = sys.mapPages(size + 2 * guard, if (options.huge) .huge else .small);

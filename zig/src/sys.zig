@@ -10,6 +10,7 @@ pub const ENXIO = 6;
 pub const EBADF = 9;
 pub const EAGAIN = 11;
 pub const ENOMEM = 12;
+pub const ENFILE = 23;
 pub const EACCES = 13;
 pub const EBUSY = 16;
 pub const EINVAL = 22;
