@@ -938,6 +938,7 @@ export class Engine {
    */
   #slice(time: number, leftMs: number): number | undefined {
     let slice = Math.min(leftMs, SLICE_MS);
+    // Few: those of operations that have a time limit.
     for (const timer of [...this.timers]) {
       if (timer.due <= time) timer.expire();
       else slice = Math.min(slice, timer.due - time);

@@ -179,7 +179,8 @@ export class RegisterOps extends BufferOps implements FileRegistrar {
    * @param target a promise of this ring's; `{ fd }`; `{ op }`, such as `{ op: "READ" }`; or `"all"`
    * @param o a limit in time
    * @returns how many operations were found: all that match
-   * @throws {UringError} ETIME: the time was up before all of them were done
+   * @throws {UringError} ETIME: the time was up before all of them were done; ENOENT: it waits in a chain for what it follows,
+   *   and goes on
    */
   syncCancel(target: CancelTarget, o: SyncCancelOptions = {}): number {
     const { timeout, fixedFile = false } = o;

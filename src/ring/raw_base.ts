@@ -130,7 +130,7 @@ export class RawBase {
    * Submits what is prepared, and blocks until `n` completions can be visited.
    *
    * @param n how many, 0 to the completion queue's size; with CQE_MIXED one of 32 bytes counts twice
-   * @param timeoutMs a limit, in milliseconds; left out: none
+   * @param timeoutMs a limit, in milliseconds; left out: none, and then a worker that waits here can't be terminated
    * @returns how many SQEs the kernel took; −ETIME when the time ended and none was; another negative errno on failure
    */
   submitAndWait(n: number, timeoutMs?: number): number {
