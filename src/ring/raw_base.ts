@@ -338,6 +338,13 @@ export class RawBase {
     return this.#room(userData, fd, name);
   }
 
+  /** @internal Refuses what has prepared or submitted as its argument was read: an object's own code. */
+  protected still(at: number): void {
+    if (at !== this.#core.count * this.#sqeWords) {
+      throw new TypeError("an argument has prepared or submitted operations as it was read: give plain objects");
+    }
+  }
+
   /** @internal Room for an SQE of 128 bytes: one place with SQE128, two with SQE_MIXED. */
   protected room128(userData: number, fd: number, prep: string): number {
     const at = this.#room(userData, fd);

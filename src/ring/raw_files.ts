@@ -70,6 +70,7 @@ export class RawFiles extends RawRw {
     const at = this.room(userData, dfd, "dfd");
     if (at < 0) return false;
     const { home, scratch, address } = openHowFor(how);
+    this.still(at);
     const copy = orGiveBack(scratch, () => pathFor(path, "path"));
     encode.prepOpenat2(this.sqes, at, dfd, copy?.address ?? path as number, address);
     return this.holding(at, userData, home, scratch, { scratch: copy });
@@ -87,6 +88,7 @@ export class RawFiles extends RawRw {
     if (at < 0) return false;
     checkFlags(fileIndex, "fileIndex");
     const { home, scratch, address } = openHowFor(how);
+    this.still(at);
     const copy = orGiveBack(scratch, () => pathFor(path, "path"));
     encode.prepOpenat2Direct(this.sqes, at, dfd, copy?.address ?? path as number, address, fileIndex);
     return this.holding(at, userData, home, scratch, { scratch: copy });

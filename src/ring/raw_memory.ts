@@ -215,8 +215,9 @@ function isMemoryOr<T extends object>(value: T | Memory, name: string, form: str
 /** A timespec. */
 export function timespecFor(ts: RawTimespec): Placed {
   if (isMemoryOr(ts, "ts", "{ ms }")) return inPlace(ts, 16, "ts");
-  checkMilliseconds(ts.ms, "ms");
-  const scratch = writeTimespec(ts.ms);
+  const { ms } = ts;
+  checkMilliseconds(ms, "ms");
+  const scratch = writeTimespec(ms);
   return { home: null, scratch, address: scratch.address };
 }
 

@@ -163,6 +163,7 @@ export class RawRw extends RawBase {
     checkFlags(flags, "flags");
     checkU16(bufIndex, "bufIndex");
     const vectors = iovecsFor(iovecs, nrVecs);
+    this.still(at);
     prep(this.sqes, at, fd, vectors.address, nrVecs, offset, flags, bufIndex);
     return this.holdingPlaced(at, userData, vectors);
   }

@@ -279,6 +279,7 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const message = msghdrFor(msg);
+    this.still(at);
     encode.prepSendmsg(this.sqes, at, fd, message.address, flags);
     return this.holdingPlaced(at, userData, message);
   }
@@ -289,6 +290,7 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const message = msghdrFor(msg);
+    this.still(at);
     encode.prepSendmsgZc(this.sqes, at, fd, message.address, flags);
     return this.holdingPlaced(at, userData, message);
   }
@@ -306,6 +308,7 @@ export class RawSockets extends RawNames {
     checkFlags(flags, "flags");
     checkU16(bufIndex, "bufIndex");
     const message = msghdrFor(msg);
+    this.still(at);
     encode.prepSendmsgZcFixed(this.sqes, at, fd, message.address, flags, bufIndex);
     return this.holdingPlaced(at, userData, message);
   }
@@ -342,6 +345,7 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const message = msghdrFor(msg, true);
+    this.still(at);
     encode.prepRecvmsg(this.sqes, at, fd, message.address, flags);
     return this.holdingPlaced(at, userData, message);
   }
@@ -355,6 +359,7 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const message = msghdrFor(msg);
+    this.still(at);
     encode.prepRecvmsgMultishot(this.sqes, at, fd, message.address, flags);
     return this.holdingPlaced(at, userData, message);
   }

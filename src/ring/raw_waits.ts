@@ -106,6 +106,7 @@ export class RawWaits extends RawSockets {
     checkU32(count, "count");
     checkFlags(flags, "flags");
     const timespec = timespecFor(ts);
+    this.still(at);
     encode.prepTimeout(this.sqes, at, timespec.address, count, flags);
     return this.holdingPlaced(at, userData, timespec);
   }
@@ -126,6 +127,7 @@ export class RawWaits extends RawSockets {
     checkFlags(flags, "flags");
     const kernelTarget = this.target(target, TIMEOUTS);
     const timespec = timespecFor(ts);
+    this.still(at);
     encode.prepTimeoutUpdate(this.sqes, at, timespec.address, kernelTarget, flags);
     return this.holdingPlaced(at, userData, timespec);
   }
@@ -136,6 +138,7 @@ export class RawWaits extends RawSockets {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const timespec = timespecFor(ts);
+    this.still(at);
     encode.prepLinkTimeout(this.sqes, at, timespec.address, flags);
     return this.holdingPlaced(at, userData, timespec);
   }
@@ -221,6 +224,7 @@ export class RawWaits extends RawSockets {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const futexes = futexesFor(futex, nrFutex);
+    this.still(at);
     encode.prepFutexWaitv(this.sqes, at, futexes.address, nrFutex, flags);
     return this.holdingPlaced(at, userData, futexes);
   }

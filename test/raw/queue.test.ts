@@ -700,3 +700,22 @@ test("a RawRing's SQ counters agree with what the kernel shows of it", () => {
   }
   expect(completions(ring).length).toBe(5);
 });
+
+test.each(["prepares", "submits"])("an argument that %s as it is read is refused, and disturbs nothing", (what) => {
+  using ring = new RawRing({ entries: 8 });
+  using pipe = new Pipe();
+  const buffer = new Uint8Array(8);
+  ring.prepRead(1, pipe.readEnd, buffer, 8, -1);
+  const time = {
+    get ms() {
+      if (what === "prepares") ring.prepNop(2);
+      else ring.submit();
+      return 1;
+    },
+  };
+  expect(thrown(() => ring.prepTimeout(3, time, 0, 0), TypeError).message).toMatch(/has prepared or submitted/);
+  pipe.write("12345678");
+  ring.submitAndWait(what === "prepares" ? 2 : 1);
+  const seen = completions(ring).map(({ userData, res }) => [userData, res]).sort();
+  expect(seen).toEqual(what === "prepares" ? [[1, 8], [2, 0]] : [[1, 8]]);
+});
