@@ -70,7 +70,7 @@ function opensFifo(): boolean {
   return readdirSync("/proc/self/task").some((id) => {
     const read = (name: string) => readFileSync(`/proc/self/task/${id}/${name}`, "utf8");
     try {
-      return read("comm").startsWith("iou-wrk") && read("wchan") === "wait_for_partner";
+      return read("comm").startsWith("iou-wrk") && /^(wait_for_partner|fifo_open)$/.test(read("wchan"));
     } catch {
       return false; // it has ended
     }

@@ -194,12 +194,13 @@ describe("a poll that is looked at just now, and goes on,", () => {
     await using ring = new Ring();
     using pipe = new Pipe();
     const poll = ring.pollAdd(pipe.readEnd, POLL.IN);
-    const ended = failure(poll, UringError);
+    const ended = poll.catch(({ code }: UringError) => code);
     await ring.nop();
     pipe.write("x");
     expect(pipe.read()).toBe("x");
-    expect(await ring.pollRemove(poll)).toBe(1);
-    expect((await ended).code).toBe("ECANCELED");
+    const removed = await ring.pollRemove(poll);
+    // Older kernels do not look once more: it has ended.
+    expect([removed, await ended]).toEqual(removed === 1 ? [1, "ECANCELED"] : [0, POLL.IN]);
   });
 
   test.skipIf(!hasOp("SETXATTR"))("is updated all the same", async () => {
@@ -210,10 +211,11 @@ describe("a poll that is looked at just now, and goes on,", () => {
     await ring.nop();
     pipe.write("x");
     expect(pipe.read()).toBe("x");
-    expect(await ring.pollUpdate(idle, POLL.IN | POLL.RDNORM)).toBe(1);
+    const updated = await ring.pollUpdate(idle, POLL.IN | POLL.RDNORM);
     expect(await ring.pollUpdate(poll, POLL.OUT)).toBe(1);
     expect(await poll).toBe(POLL.OUT);
-    pipe.write("y");
-    expect(await idle & POLL.RDNORM).toBe(POLL.RDNORM);
+    if (updated === 1) pipe.write("y");
+    // Older kernels do not look once more: it has ended.
+    expect(await idle).toBe(updated === 1 ? POLL.IN | POLL.RDNORM : POLL.IN);
   });
 });
