@@ -70,7 +70,7 @@ function opensFifo(): boolean {
   return readdirSync("/proc/self/task").some((id) => {
     const read = (name: string) => readFileSync(`/proc/self/task/${id}/${name}`, "utf8");
     try {
-      return read("comm").startsWith("iou-wrk") && /^(wait_for_partner|fifo_open)$/.test(read("wchan"));
+      return read("comm").startsWith("iou-wrk") && read("wchan") === "wait_for_partner";
     } catch {
       return false; // it has ended
     }
@@ -301,7 +301,10 @@ describe("work in a worker thread", () => {
     try {
       for (let i = 0; i < 12; i++) open(ring, i);
       expect(ring.submitAndWait(1, 20)).toBe(12);
-      while (!opensFifo()) expect(ring.submitAndWait(1, 20), "nothing submitted, nothing ended").toBe(ETIME);
+      // For a second: not every kernel tells what a thread waits in (5.10 as Debian has it).
+      for (let tries = 0; tries < 50 && !opensFifo(); tries++) {
+        expect(ring.submitAndWait(1, 20), "nothing submitted, nothing ended").toBe(ETIME);
+      }
       const ran = new Set<boolean>();
       for (let target = 11; target >= 0; target--) ran.add(interrupts(ring, target));
       expect(ran.size, "some ran, some waited").toBe(2);
