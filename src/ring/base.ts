@@ -10,7 +10,7 @@ import type { Home } from "../memory/address.ts";
 import { giveScratch, type Scratch, takeScratch } from "../memory/scratch.ts";
 import { checkInteger, checkMilliseconds, type FileSlot, shown } from "./arguments.ts";
 import { Engine, type Paused } from "./engine.ts";
-import { type Extra, LINKS, NO_FD } from "./pending.ts";
+import { AUXILIARY, type Extra, LINKS, NO_FD } from "./pending.ts";
 import { RingClosedError, UnsupportedError, UringError } from "./errors.ts";
 import type { RingOptions } from "./options.ts";
 import { LimitTimer } from "./limit_timer.ts";
@@ -51,8 +51,6 @@ export interface DirectOptions extends OpOptions {
 
 /** The flags that a promise can live with. */
 const ALLOWED_FLAGS = IOSQE.FIXED_FILE | IOSQE.IO_DRAIN | IOSQE.IO_LINK | IOSQE.IO_HARDLINK | IOSQE.ASYNC;
-
-const AUXILIARY: Extra = { auxiliary: true };
 
 const EACCES = -13;
 const ECANCELED = -125;

@@ -8,7 +8,7 @@ import { IORING_ASYNC_CANCEL, IORING_REGISTER, IORING_SETUP, IORING_TIMEOUT, IOS
 import { prepCancel, prepTimeout } from "../abi/encode.ts";
 import { takeScratch } from "../memory/scratch.ts";
 import type { Engine } from "./engine.ts";
-import { type Extra, NO_FD, type Settle } from "./pending.ts";
+import { AUXILIARY, type Extra, NO_FD, type Settle } from "./pending.ts";
 import { UringError } from "./errors.ts";
 
 const EINTR = -4;
@@ -21,8 +21,7 @@ const EALREADY = -114;
 const FIRST_CANCEL_MS = 1;
 const LAST_CANCEL_MS = 100;
 
-const STAGES: Extra = { stages: true, auxiliary: true };
-const AUXILIARY: Extra = { auxiliary: true };
+const STAGES: Extra = { ...AUXILIARY, stages: true };
 
 /** Cancels operations of one ring. */
 export class Canceller {

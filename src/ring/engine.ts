@@ -269,7 +269,7 @@ export class Engine {
   slotsOn(fd?: number, fixedFile = false): number[] {
     const slots: number[] = [];
     for (let slot = 0; slot < this.#slots; slot++) {
-      if (this.#resolves[slot] === undefined || AUXILIARY.includes(this.#ops[slot]!)) continue;
+      if (this.#resolves[slot] === undefined || SERVING_OPS.includes(this.#ops[slot]!)) continue;
       const extra = this.#extras[slot];
       const isIn = fd === extra?.fdIn && fixedFile === (extra?.fixedFileIn ?? false);
       const matches = isIn || fd === this.#fds[slot] && fixedFile === (extra?.fixedFile ?? false);
@@ -734,7 +734,7 @@ export class Engine {
       this.cqe = cqes;
       this.cqeAt = first;
       if ((flags & IORING_CQE_F.MORE) === 0) {
-        if (extra.auxiliary || this.#ops[slot] === TAG) this.#others++;
+        if (this.#isOwn(slot)) this.#others++;
         this.#walkedFrom = first;
         this.#settle(slot, cqes[first + 2]!, flags);
       } else if (extra.more !== undefined) {
@@ -1100,7 +1100,7 @@ export class Engine {
     const words: string[] = [];
     for (let slot = 0; slot < this.#slots; slot++) {
       const op = this.#ops[slot]!;
-      if (this.#rejects[slot] === undefined || AUXILIARY.includes(op)) continue;
+      if (this.#rejects[slot] === undefined || SERVING_OPS.includes(op)) continue;
       const fd = this.#fds[slot]!;
       const path = this.#extras[slot]?.path;
       const what = path !== undefined ? ` '${path}'` : fd === NO_FD || fd === AT.FDCWD ? "" : ` fd=${fd}`;
@@ -1187,4 +1187,4 @@ function throwLater(error: unknown): void {
 }
 
 /** Ops that serve others: nobody means them who means all operations. */
-const AUXILIARY = [TAG, "async_cancel", "link_timeout"];
+const SERVING_OPS = [TAG, "async_cancel", "link_timeout"];

@@ -74,15 +74,10 @@ export class TimeOps extends FileOps {
     if (removed !== undefined) return removed;
     const promise = this.start({ op: "poll_remove" }, o, (words, at) => prepPollRemove(words, at, userData));
     const { canceller } = this.engine;
-    const ended: Promise<number> = promise.catch((error: UringError) => {
-      // It is looked at just now, and may go on then.
-      if (error.errno !== EALREADY || !canceller.isPending(userData)) throw error;
+    return this.#found(this.#unlessLookedAt(userData, promise, () => {
       canceller.insist(userData);
-      return canceller.found(userData);
-    });
-    follows(ended, promise);
-    this.engine.derived(ended);
-    return this.#found(ended);
+      return Promise.resolve(canceller.found(userData));
+    }));
   }
 
   /**
@@ -102,16 +97,7 @@ export class TimeOps extends FileOps {
       const promise = this.start({ op: "poll_remove" }, o, (words, at) => {
         prepPollUpdate(words, at, userData, 0, mask, IORING_POLL.UPDATE_EVENTS);
       });
-      const again: Promise<number> = promise.catch((error: UringError) => {
-        // It is looked at just now, and may go on then.
-        if (error.errno !== EALREADY || !this.engine.canceller.isPending(userData)) throw error;
-        const next = update();
-        follows(again, next);
-        return next;
-      });
-      follows(again, promise);
-      this.engine.derived(again);
-      return again;
+      return this.#unlessLookedAt(userData, promise, update);
     };
     return this.#found(update());
   }
@@ -312,6 +298,16 @@ export class TimeOps extends FileOps {
     return this.#accept(this.#accept(promise, [ENOENT], 0), [EALREADY], 1);
   }
 
+  /** A poll that is looked at just now (EALREADY) may go on then: `next` takes the place of what missed it. */
+  #unlessLookedAt(userData: bigint, promise: Promise<number>, next: () => Promise<number>): Promise<number> {
+    const either = orElse(promise, (error) => {
+      if (error.errno !== EALREADY || !this.engine.canceller.isPending(userData)) throw error;
+      return next();
+    });
+    this.engine.derived(either);
+    return either;
+  }
+
   /** 1, or 0 for what had ended already, or was about to. */
   #found(promise: Promise<number>): Promise<number> {
     return this.#accept(promise.then(() => 1), [ENOENT, EALREADY], 0);
@@ -365,6 +361,17 @@ export function sourceOf(promise: Promise<unknown>): Promise<unknown> {
 /** Lets `promise` stand for the operation behind `source`, where it is to be cancelled. */
 export function follows(promise: Promise<unknown>, source: Promise<unknown>): void {
   sources.set(promise, source);
+}
+
+/** `promise`, or, where it fails, what `next` gives: to be cancelled it stands for whichever is under way. */
+export function orElse<T>(promise: Promise<T>, next: (error: UringError) => Promise<T>): Promise<T> {
+  const either: Promise<T> = promise.catch((error: UringError) => {
+    const second = next(error);
+    follows(either, second);
+    return second;
+  });
+  follows(either, promise);
+  return either;
 }
 
 export function clockFlag(clock: TimeoutOptions["clock"]): number {

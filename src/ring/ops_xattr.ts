@@ -10,9 +10,8 @@ import { addressOf, type Bytes, type Home, homeOf, isDetached, refuseBytes } fro
 import { giveScratch, type Path, pathText, type Scratch, scratchPath, takeScratch } from "../memory/scratch.ts";
 import { checkFd, checkU32, lengthOf, shown } from "./arguments.ts";
 import type { Operation, OpOptions } from "./base.ts";
-import type { UringError } from "./errors.ts";
 import { PipeOps } from "./ops_pipe.ts";
-import { follows } from "./ops_time.ts";
+import { orElse } from "./ops_time.ts";
 import { LINKS } from "./pending.ts";
 
 /** XATTR_NAME_MAX and XATTR_SIZE_MAX of the kernel. */
@@ -143,14 +142,10 @@ export class XattrOps extends PipeOps {
       { scratch, extra: { decode } },
       o,
     );
-    const whole: Promise<Uint8Array<ArrayBuffer>> = first.catch((error: UringError) => {
+    return orElse(first, (error) => {
       if (error.errno !== ERANGE) throw error;
-      const second = this.#getInto(new Uint8Array(MAX_VALUE), place, named, o);
-      follows(whole, second);
-      return second;
+      return this.#getInto(new Uint8Array(MAX_VALUE), place, named, o);
     });
-    follows(whole, first);
-    return whole;
   }
 
   #getInto(

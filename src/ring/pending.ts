@@ -39,6 +39,9 @@ export interface Extra {
   scratches?: readonly Scratch[];
 }
 
+/** What the ring's own operations have that have nothing else. */
+export const AUXILIARY: Extra = { auxiliary: true };
+
 /** Whether more than promises may hear of an operation's completions, while these are walked through. */
 export function callsBack(extra: Extra): boolean {
   return extra.more !== undefined || extra.last !== undefined || extra.stages === true;

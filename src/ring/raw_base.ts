@@ -185,9 +185,8 @@ export class RawBase {
       }
       if (core.closed) return visited;
       if (visited > 0 && (core.state & STATE.MORE) === 0) return visited;
-      const reaped = core.brought(core.reap());
+      this.#end = core.brought(core.reap());
       this.#next = 0;
-      this.#end = reaped;
       if (this.#end === 0) return visited;
     }
   }
@@ -221,9 +220,8 @@ export class RawBase {
       }
       if (core.closed) return visited;
       if (visited > 0 && (core.state & STATE.MORE) === 0) return visited;
-      const reaped = core.brought(core.reap());
+      this.#end = core.brought(core.reap());
       this.#next = 0;
-      this.#end = reaped;
       if (this.#end === 0) return visited;
     }
   }

@@ -111,20 +111,7 @@ export class RawSockets extends RawNames {
    * sockaddr.
    */
   prepAccept(userData: number, fd: number, addr: Memory, addrlen: Memory, flags: number): boolean {
-    const at = this.room(userData, fd);
-    if (at < 0) return false;
-    checkFlags(flags, "flags");
-    const home = sockaddrOut(addr, "addr");
-    const lengthHome = homeFor(addrlen, SOCKLEN_SIZE, "addrlen");
-    encode.prepAccept(
-      this.sqes,
-      at,
-      fd,
-      addressIn(home, addr, SOCKADDR_STORAGE),
-      addressIn(lengthHome, addrlen, SOCKLEN_SIZE),
-      flags,
-    );
-    return this.holding(at, userData, home, null, besides(lengthHome));
+    return this.#accept(encode.prepAccept, userData, fd, addr, addrlen, flags);
   }
 
   /** `io_uring_prep_accept_direct`: as {@linkcode prepAccept}, into a file slot. */
@@ -157,31 +144,29 @@ export class RawSockets extends RawNames {
 
   /** `io_uring_prep_multishot_accept`: a completion a connection, until one comes without IORING_CQE_F.MORE. */
   prepMultishotAccept(userData: number, fd: number, addr: Memory, addrlen: Memory, flags: number): boolean {
-    const at = this.room(userData, fd);
-    if (at < 0) return false;
-    checkFlags(flags, "flags");
-    const home = sockaddrOut(addr, "addr");
-    const lengthHome = homeFor(addrlen, SOCKLEN_SIZE, "addrlen");
-    encode.prepMultishotAccept(
-      this.sqes,
-      at,
-      fd,
-      addressIn(home, addr, SOCKADDR_STORAGE),
-      addressIn(lengthHome, addrlen, SOCKLEN_SIZE),
-      flags,
-    );
-    return this.holding(at, userData, home, null, besides(lengthHome));
+    return this.#accept(encode.prepMultishotAccept, userData, fd, addr, addrlen, flags);
   }
 
   /** `io_uring_prep_multishot_accept_direct`: each into a file slot that the kernel picks. */
   prepMultishotAcceptDirect(userData: number, fd: number, addr: Memory, addrlen: Memory, flags: number): boolean {
+    return this.#accept(encode.prepMultishotAcceptDirect, userData, fd, addr, addrlen, flags);
+  }
+
+  #accept(
+    prep: typeof encode.prepAccept,
+    userData: number,
+    fd: number,
+    addr: Memory,
+    addrlen: Memory,
+    flags: number,
+  ): boolean {
     const at = this.room(userData, fd);
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const home = sockaddrOut(addr, "addr");
     const lengthHome = homeFor(addrlen, SOCKLEN_SIZE, "addrlen");
     const lengthAddress = addressIn(lengthHome, addrlen, SOCKLEN_SIZE);
-    encode.prepMultishotAcceptDirect(this.sqes, at, fd, addressIn(home, addr, SOCKADDR_STORAGE), lengthAddress, flags);
+    prep(this.sqes, at, fd, addressIn(home, addr, SOCKADDR_STORAGE), lengthAddress, flags);
     return this.holding(at, userData, home, null, besides(lengthHome));
   }
 

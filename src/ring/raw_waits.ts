@@ -245,15 +245,7 @@ export class RawWaits extends RawSockets {
     checkFlags(options, "options");
     checkFlags(flags, "flags");
     const home = homeFor(infop, isAddress(infop) ? 0 : SIGINFO_SIZE, "infop");
-    encode.prepWaitid(
-      this.sqes,
-      at,
-      idtype,
-      id,
-      addressIn(home, infop, isAddress(infop) ? 0 : SIGINFO_SIZE),
-      options,
-      flags,
-    );
+    encode.prepWaitid(this.sqes, at, idtype, id, addressIn(home, infop, SIGINFO_SIZE), options, flags);
     return this.holding(at, userData, home, null);
   }
 }
