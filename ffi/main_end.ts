@@ -45,8 +45,8 @@ export function onMainEnd(wouldHang: () => boolean): void {
  */
 export function endOnFailure(): void {
   if (runtime !== "deno" || isDenoWorker()) return;
-  const end = ({ defaultPrevented, error, reason }: Failure) => {
-    if (defaultPrevented) return;
+  const end = ({ type, defaultPrevented, error, reason }: Failure) => {
+    if (defaultPrevented || isHandled(type)) return;
     writeError(`error: Uncaught ${Deno.inspect(error ?? reason)}\n`);
     nodeProcess().exit(1);
   };
@@ -54,8 +54,16 @@ export function endOnFailure(): void {
   events.addEventListener("unhandledrejection", end);
 }
 
+/** Whether somebody listens by Node's names: Deno asks those after its own listeners. */
+function isHandled(type: string): boolean {
+  const process = nodeProcess();
+  return process.listenerCount("uncaughtException") > 0 || process.hasUncaughtExceptionCaptureCallback() ||
+    type === "unhandledrejection" && process.listenerCount("unhandledRejection") > 0;
+}
+
 /** What is here of an error's event, and of a rejection's. */
 interface Failure {
+  readonly type: string;
   readonly defaultPrevented: boolean;
   readonly error?: unknown;
   readonly reason?: unknown;

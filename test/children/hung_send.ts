@@ -160,6 +160,27 @@ switch (which) {
     setTimeout(() => Promise.reject(new Error("rejected on purpose")), 1);
     break;
   }
+  // Where somebody handles it, the process goes on.
+  case "handled-kept": {
+    await (await send()).ring.close().catch(() => {});
+    const told: string[] = [];
+    const thrown = () =>
+      setTimeout(() => {
+        throw new Error("thrown");
+      }, 1);
+    const rejected = () => setTimeout(() => Promise.reject(new Error("rejected")), 1);
+    const note = ({ message }: Error) => void told.push(message);
+    for (const [event, fail] of [["unhandledRejection", rejected], ["uncaughtException", thrown]] as const) {
+      process.on(event, note);
+      fail();
+      while (told.at(-1) !== (fail === thrown ? "thrown" : "rejected")) {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      process.off(event, note);
+    }
+    console.log(told.join());
+    break;
+  }
   case "uncaught-close": {
     await using ring = (await send()).ring;
     ring.unref();

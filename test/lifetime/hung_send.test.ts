@@ -74,4 +74,9 @@ describe.skipIf(!HAS_IT)("a process with a send that nothing ends", () => {
     expect({ code, signal }, stderr).toEqual({ code: isUntold ? 0 : exitCode, signal: null });
     expect(stderr).toContain(message);
   });
+
+  test("goes on where somebody handles what nobody caught, its ring kept", async () => {
+    const { code, stdout, stderr } = await run("handled-kept");
+    expect({ code, stdout }, stderr).toEqual({ code: 0, stdout: "rejected,thrown\n" });
+  });
 });
