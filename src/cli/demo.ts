@@ -6,9 +6,9 @@
  */
 
 import { spawn } from "node:child_process";
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { availableParallelism, freemem, release } from "node:os";
-import { relative, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import type { Measurement, Way } from "./demo_measure.ts";
@@ -39,6 +39,8 @@ interface Options {
   readonly folder: string;
   readonly inFlight: number;
   readonly runtimes: readonly RuntimeName[];
+  /** Each of them has to be there. */
+  readonly isAsked: boolean;
   readonly json: boolean;
 }
 
@@ -54,7 +56,8 @@ type Supported = Extract<Measurement, { supported: true }>;
 /**
  * Runs the demo with a command line's arguments.
  *
- * @returns The exit code: 1 when a byte differed, or when no runtime could show anything.
+ * @returns The exit code: 1 when a byte differed, or when a runtime could not show anything: one that was asked for, in a
+ * checkout any of the three.
  */
 export async function demo(args: readonly string[]): Promise<number> {
   let options: Options | undefined;
@@ -74,8 +77,9 @@ export async function demo(args: readonly string[]): Promise<number> {
   if (options.json) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
   else print(rows, options);
   const measured = rows.flatMap(supportedOnly);
-  const failed = rows.some(({ failure }) => failure !== undefined) || measured.some(couldReadNothing);
-  return measured.length > 0 && !failed && measured.every(({ mismatches }) => mismatches.length === 0) ? 0 : 1;
+  const isShown = options.isAsked ? measured.length === rows.length : measured.length > 0;
+  const failed = rows.some(({ failure }) => failure !== undefined);
+  return isShown && !failed && measured.every(isRight) ? 0 : 1;
 }
 
 function readOptions(args: readonly string[]): Options | undefined {
@@ -97,13 +101,15 @@ function readOptions(args: readonly string[]): Options | undefined {
   if (!Number.isInteger(inFlight) || inFlight < 1 || inFlight > 1024) {
     throw new RangeError("--in-flight takes a number from 1 to 1024");
   }
-  const all = packageRoot() === undefined ? [thisRuntime().name] : RUNTIMES;
+  const root = packageRoot();
+  const all = root === undefined ? [thisRuntime().name] : RUNTIMES;
   const runtimes = (values.runtime ?? all).map((name) => {
     const known = RUNTIMES.find((each) => each === name);
     if (known === undefined) throw new TypeError(`--runtime takes ${RUNTIMES.join(", ")}; not ${name}`);
     return known;
   });
-  return { folder, inFlight, runtimes, json: values.json };
+  const isAsked = values.runtime !== undefined || root !== undefined && existsSync(join(root, "src"));
+  return { folder, inFlight, runtimes, isAsked, json: values.json };
 }
 
 /** Runs demo_measure in a process of the runtime. Its progress goes to our terminal. */
@@ -119,6 +125,10 @@ async function measureIn(runtime: Runtime, { folder, inFlight }: Options): Promi
   });
   if (failure !== undefined) return { runtime, failure };
   return { runtime, measured: JSON.parse(output) as Measurement };
+}
+
+function isRight(measured: Supported): boolean {
+  return measured.mismatches.length === 0 && measured.failures.length === 0 && !couldReadNothing(measured);
 }
 
 function couldReadNothing({ files, skipped }: Supported): boolean {
@@ -172,28 +182,30 @@ function rowLines({ runtime, measured, failure }: Row): string[] {
   const ratios = faster.padStart(COLUMN) + less.padStart(COLUMN) + " ".repeat(COLUMN) + calls.padStart(CALLS);
   return [
     name,
-    wayLine("uring", ring, measured.bytes, ""),
-    wayLine(OWN[runtime.name], own, measured.bytes, "≥ "),
+    wayLine("uring", ring, measured.bytes),
+    wayLine(OWN[runtime.name], own, measured.bytes),
     "  " + paint.dim("its own ÷ uring".padEnd(NAME - 2)) + paint.green(ratios.trimEnd()),
   ];
 }
 
-function wayLine(title: string, { ms, cpuMs, systemCalls }: Way, total: number, about: string): string {
+function wayLine(title: string, { ms, cpuMs, systemCalls }: Way, total: number): string {
   return `  ${title.padEnd(NAME - 2)}` + duration(ms).padStart(COLUMN) + duration(cpuMs).padStart(COLUMN) +
     grouped(total / 1000 / ms).padStart(COLUMN) +
-    (systemCalls === undefined ? "–" : about + grouped(systemCalls)).padStart(CALLS);
+    (systemCalls === undefined ? "–" : `≥ ${grouped(systemCalls)}`).padStart(CALLS);
 }
 
 function verdict(measured: readonly Supported[]): string[] {
   const mismatches = measured.flatMap((each) => each.mismatches);
+  const failures = measured.flatMap((each) => each.failures);
   if (measured.some(couldReadNothing)) return [`${paint.red("✗")} no file could be read: see below`];
-  if (mismatches.length === 0 && measured.every(({ files }) => files === 0)) return ["there was nothing to read"];
-  if (mismatches.length === 0) {
+  if (mismatches.length === 0 && failures.length === 0) {
+    if (measured.every(({ files }) => files === 0)) return ["there was nothing to read"];
     return [`${paint.green("✓")} every byte that uring read is the byte that fs.readFileSync reads`];
   }
-  return mismatches.map(({ path, at }) =>
-    `${paint.red("✗")} ${path} differs from what fs.readFileSync reads at byte ${at}`
-  );
+  return [
+    ...mismatches.map(({ path, at }) => `${path} differs from what fs.readFileSync reads at byte ${at}`),
+    ...failures.map(({ path, message }) => `${path}, which fs.readFileSync reads: ${message}`),
+  ].map((line) => `${paint.red("✗")} ${line}`);
 }
 
 function footnotes(measured: readonly Supported[], folder: string): string[] {
@@ -216,8 +228,8 @@ function footnotes(measured: readonly Supported[], folder: string): string[] {
   const passes = [...new Set(measured.map((each) => each.passes))].join(" or ");
   notes.push(
     `time and CPU (all threads): median of ${passes} runs of each, in turn`,
-    "system calls of uring: its io_uring_enter and the waker's reads; of the others at",
-    "least those: the reads the kernel counted, and an open and a close for each file",
+    "system calls, at least: of uring its io_uring_enter and the waker's reads; of the",
+    "others the reads the kernel counted, and an open and a close for each file",
   );
   if (first.bytes > freemem()) {
     notes.push("the files are larger than free memory: the times have waiting for the disk in them");

@@ -39,6 +39,8 @@ export type Measurement =
     readonly special: number;
     /** Files that could not be read, or were gone or changed before they could be compared. */
     readonly skipped: readonly { readonly path: string; readonly code: string }[];
+    /** Files that node:fs reads, and the ring does not. */
+    readonly failures: readonly { readonly path: string; readonly message: string }[];
     /** Files that went away while they were timed, at most in one pass. */
     readonly vanished: number;
     readonly mismatches: readonly { readonly path: string; readonly at: number }[];
@@ -62,6 +64,7 @@ async function main(folder: string, inFlight: number): Promise<Measurement> {
   const found = findFiles(folder, (files) => progress.label(`${title}: ${plural(files, "file")} found`));
   const skipped = [...found.unreadable];
   const mismatches: { path: string; at: number }[] = [];
+  const failures: { path: string; message: string }[] = [];
   await using ring = new Ring({ entries: Math.max(64, inFlight) });
 
   const ringReaders = Array.from({ length: inFlight }, () => new RingReader(ring));
@@ -74,6 +77,7 @@ async function main(folder: string, inFlight: number): Promise<Measurement> {
     const outcome = await compare(reader, file);
     if (outcome === "same") files.push(file);
     else if (typeof outcome === "number") mismatches.push({ path: file.path, at: outcome });
+    else if ("message" in outcome) failures.push({ path: file.path, message: outcome.message });
     else skipped.push({ path: file.path, code: outcome.code });
     compared += file.size;
     progress.bar(`${title}: comparing every byte`, compared, total);
@@ -102,6 +106,7 @@ async function main(folder: string, inFlight: number): Promise<Measurement> {
     symlinks: found.symlinks,
     special: found.special,
     skipped,
+    failures,
     vanished: expected.files - Math.min(...passes.flatMap(({ ring, own }) => [ring.files, own.files])),
     mismatches,
     passes: passes.length,
@@ -183,8 +188,11 @@ function readsCounted(): number | undefined {
   }
 }
 
-/** Compares what the ring reads with what node:fs reads: "same", where they differ first, or why they can't be compared. */
-async function compare(reader: RingReader, file: FoundFile): Promise<"same" | number | { code: string }> {
+/** What came of comparing a file: where it differs first, what the ring said of it, or why it can't be compared. */
+type Outcome = "same" | number | { readonly message: string } | { readonly code: string };
+
+/** Compares what the ring reads with what node:fs reads. */
+async function compare(reader: RingReader, file: FoundFile): Promise<Outcome> {
   let before, difference: number | undefined, length = 0, fd: number | undefined;
   try {
     before = version(file.path);
@@ -203,11 +211,27 @@ async function compare(reader: RingReader, file: FoundFile): Promise<"same" | nu
     // Files of /proc and the like say 0 and hold more.
     if (length < after.size) difference ??= length;
   } catch (error) {
-    return { code: codeOf(error) };
+    return isReadable(file) ? { message: `${error}` } : { code: codeOf(error) };
   } finally {
     if (fd !== undefined) closeSync(fd);
   }
   return difference ?? "same";
+}
+
+/** Whether node:fs can read a file to its end. */
+function isReadable({ path }: FoundFile): boolean {
+  try {
+    const fd = openSync(path, "r");
+    try {
+      const buffer = new Uint8Array(WHOLE);
+      while (readSync(fd, buffer) > 0);
+      return true;
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return false;
+  }
 }
 
 function version(path: string): { size: number; key: string } {
