@@ -47,15 +47,18 @@ const ERESTARTSYS = -512;
 const ERESTART_RESTARTBLOCK = -516;
 const EACCES = -13;
 
-/** A stream that the kernel does not have at the moment. */
+/** A stream that the kernel does not have at the moment, or soon will not. */
 export interface Paused {
+  readonly op: string;
   /** What it is of; undefined: of no descriptor. */
   readonly fd: number | undefined;
   readonly fixedFile: boolean;
   /** The ring ends, or its signal aborts. */
   interrupted(): void;
-  /** Ends it, as a cancellation would. */
-  cancel(): void;
+  /** The slot of its operation, which is being taken back; −1: there is none. */
+  slot(): number;
+  /** Ends it, as a cancellation would: at once, or once its operation has ended. Whether that was to be done. */
+  cancel(): boolean;
 }
 
 /** The pending table and the pump. Not exported to users: `Ring` is its face. */
@@ -253,7 +256,7 @@ export class Engine {
 
   /** The pending slot of a promise; −1 when it has settled, or is none of this ring's. */
   slotOf(promise: unknown): number {
-    return this.#promises.indexOf(promise as Promise<unknown>);
+    return promise === undefined ? -1 : this.#promises.indexOf(promise as Promise<unknown>);
   }
 
   /** The pending slots of an op, oldest slot first. */

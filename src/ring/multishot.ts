@@ -4,7 +4,7 @@
  * @module
  */
 
-import { IORING_CQE_F } from "../abi/constants.ts";
+import { IORING_CQE_F, IOSQE } from "../abi/constants.ts";
 import { shown } from "./arguments.ts";
 import type { OpOptions } from "./base.ts";
 import type { Engine, Paused } from "./engine.ts";
@@ -79,6 +79,8 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     [];
   #error: unknown;
   #failed = false;
+  /** It is to end as it pauses, or is to be begun anew. */
+  #cancelled = false;
   readonly #ended: Promise<void>;
   #settleEnded!: () => void;
   #rejectEnded!: (error: unknown) => void;
@@ -86,7 +88,9 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   #arms = 0;
   readonly #signal: AbortSignal | undefined;
   /** Called while it is paused, when no operation of it is there to end: the ring is closed, or its signal aborts. */
-  readonly #interrupted = (): void => this.#again();
+  readonly #interrupted = (): void => {
+    if (this.#state === "paused") this.#again();
+  };
   readonly #whilePaused: Paused;
 
   /** @internal */
@@ -110,10 +114,12 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     this.#highWater = highWater;
     this.#signal = options?.signal;
     this.#whilePaused = {
+      op: shots.op,
       fd: shots.fd,
-      fixedFile: options?.fixedFile ?? false,
+      fixedFile: isFixed(options),
       interrupted: this.#interrupted,
-      cancel: () => void this.cancelPaused(),
+      slot: () => this.#engine.slotOf(this.#operation),
+      cancel: () => this.cancelWaiting(),
     };
     this.#ended = new Promise((resolve, reject) => {
       this.#settleEnded = resolve;
@@ -147,12 +153,28 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     return this.#operation;
   }
 
-  /** @internal Ends it as a cancellation would, where the kernel does not have it; whether that was so. */
-  cancelPaused(): boolean {
-    if (this.#state !== "paused") return false;
-    this.#fail(new UringError(ECANCELED, this.#shots.op, this.#shots.fd === undefined ? {} : { fd: this.#shots.fd }));
-    this.#end();
+  /**
+   * Ends it as a cancellation would, where that would not: the kernel does not have it, has just ended it, or is taking it
+   * back.
+   *
+   * @internal
+   * @returns whether that was so
+   */
+  cancelWaiting(): boolean {
+    if (this.#state === "paused") {
+      this.#endCancelled();
+      return true;
+    }
+    const isLeaving = this.#state === "pausing" || this.#state === "armed" && this.#engine.slotOf(this.#operation) < 0;
+    if (!isLeaving || this.#cancelled) return false;
+    this.#cancelled = true;
     return true;
+  }
+
+  #endCancelled(): void {
+    const { op, fd } = this.#shots;
+    this.#fail(new UringError(ECANCELED, op, fd === undefined ? {} : { fd }));
+    this.#end();
   }
 
   #arm(): void {
@@ -186,12 +208,15 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   }
 
   #takeLast(res: number, flags: number): number {
+    // From here on there is nothing in the kernel to be found, and it is told of later.
+    this.#engine.paused.add(this.#whilePaused);
     const isData = res >= 0 ? !this.#isEnd(res) : this.#shots.isValue?.(res) ?? false;
     if (isData) {
       this.#take(res, flags);
       // Begun anew it would escape: what is to be cancelled has ended before the kernel looked for it.
       return !this.#isEnd(res) && this.#isWanted() ? ECANCELED : res;
     }
+    if (this.#isExhausted(res)) return this.#isWanted() ? ECANCELED : res;
     // A buffer may have been chosen for the end of the data, too.
     if ((flags & IORING_CQE_F.BUFFER) !== 0) {
       for (const value of this.#shots.values(0, flags)) this.#shots.discard?.(value);
@@ -203,6 +228,10 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   #isWanted(): boolean {
     const slot = this.#engine.slotOf(this.#operation);
     return slot >= 0 && this.#engine.canceller.wants(this.#engine.userData(slot));
+  }
+
+  #isExhausted(errno: number): boolean {
+    return errno === ENOBUFS && this.#shots.whenProvided !== undefined;
   }
 
   #isEnd(res: number): boolean {
@@ -227,19 +256,22 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   #completed(res: number): void {
     this.#operation = undefined;
     if (this.#state === "stopping" || this.#isEnd(res)) this.#end();
+    else if (this.#cancelled) this.#endCancelled();
     else if (this.#state === "pausing") this.#paused();
     else this.#again();
   }
 
   #refused(error: unknown): void {
     this.#operation = undefined;
-    const { errno } = error as UringError;
+    // A signal's reason may be anything.
+    const errno = (error as UringError | null | undefined)?.errno;
     if (this.#state === "stopping") return this.#end();
-    if (this.#state === "pausing" && errno === ECANCELED) return this.#paused();
+    if (this.#state === "pausing" && errno === ECANCELED) return this.#completed(ECANCELED);
     if (errno !== undefined && this.#shots.isValue?.(errno)) return this.#completed(errno);
-    if (errno === ENOBUFS && this.#shots.whenProvided !== undefined) {
+    if (errno !== undefined && this.#isExhausted(errno)) {
+      if (this.#cancelled) return this.#endCancelled();
       this.#pause();
-      this.#shots.whenProvided(() => {
+      this.#shots.whenProvided!(() => {
         if (this.#state === "paused") this.#again();
       });
       return;
@@ -301,6 +333,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   #takeBack(state: "pausing" | "stopping"): void {
     const cancelled = this.#state === "pausing";
     this.#state = state;
+    if (state === "pausing") this.#engine.paused.add(this.#whilePaused);
     if (cancelled || this.#operation === undefined) return;
     const slot = this.#engine.slotOf(this.#operation);
     if (slot >= 0) this.#engine.canceller.slot(slot);
@@ -380,5 +413,10 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
 }
 
 const DONE: IteratorReturnResult<undefined> = { value: undefined, done: true };
+
+/** Whether an operation's descriptor is a slot. */
+export function isFixed(options: OpOptions | undefined): boolean {
+  return Boolean(options?.fixedFile) || ((options?.flags ?? 0) & IOSQE.FIXED_FILE) !== 0;
+}
 
 function ignore(): void {}

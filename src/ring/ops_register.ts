@@ -14,6 +14,8 @@ import { now } from "./clock.ts";
 import { cpuMask } from "./cpus.ts";
 import { RingClosedError, UnsupportedError } from "./errors.ts";
 import type { FileRegistrar } from "./file_table.ts";
+import type { Engine } from "./engine.ts";
+import { Multishot } from "./multishot.ts";
 import { changeNapiId, type NapiOptions, type NapiSettings, registerNapi, unregisterNapi } from "./napi.ts";
 import { BufferOps } from "./ops_buffers.ts";
 import { type CancelTarget, sourceOf } from "./ops_time.ts";
@@ -176,17 +178,20 @@ export class RegisterOps extends BufferOps implements FileRegistrar {
    * Cancels operations in flight, and blocks until the kernel has let go of them (6.0). Their promises reject with
    * ECANCELED as with `cancel()`, after the current code.
    *
-   * @param target a promise of this ring's; `{ fd }`; `{ op }`, such as `{ op: "READ" }`; or `"all"`
+   * @param target a promise of this ring's; what a multishot method gave; `{ fd }`; `{ op }`, such as `{ op: "READ" }`; or
+   *   `"all"`
    * @param o a limit in time
    * @returns how many operations were found: all that match
    * @throws {UringError} ETIME: the time was up before all of them were done; ENOENT: it waits in a chain for what it follows,
    *   and goes on
    */
-  syncCancel(target: CancelTarget, o: SyncCancelOptions = {}): number {
+  // deno-lint-ignore no-explicit-any -- whatever its values are
+  syncCancel(target: CancelTarget | Multishot<any>, o: SyncCancelOptions = {}): number {
     const { timeout, fixedFile = false } = o;
     if (timeout !== undefined) checkMilliseconds(timeout, "timeout");
     const isObject = target !== null && typeof target === "object";
-    if (target !== "all" && !(isObject && ("fd" in target || "op" in target || "then" in target))) {
+    const isStream = target instanceof Multishot;
+    if (target !== "all" && !isStream && !(isObject && ("fd" in target || "op" in target || "then" in target))) {
       throw new TypeError(`target must be a promise, { fd }, { op } or "all", not ${shown(target)}`);
     }
     if (target !== "all" && "fd" in target) checkFd(target.fd);
@@ -197,15 +202,27 @@ export class RegisterOps extends BufferOps implements FileRegistrar {
     if (engine.chainOpen) throw new TypeError("syncCancel() after IO_LINK: that chain is not complete yet");
     this.engine.submitStaged();
     const deadline = timeout === undefined ? undefined : now() + timeout;
+    if (isStream) {
+      const isLeaving = target.cancelWaiting();
+      const found = cancelSlots(engine, slotsOf(engine, target.operation), deadline);
+      return isLeaving ? 1 : found;
+    }
+    // Those that are being taken back are cancelled already: the kernel may find them, or not.
+    const streams = this.pausedOf(target, fixedFile);
+    const leaving = streams.map((stream) => stream.slot()).filter((slot) => slot >= 0);
+    let found = streams.filter((stream) => stream.cancel()).length;
+    cancelSlots(engine, leaving, deadline);
     if (target === "all") {
       // What was cancelled may let the rest of its chain begin.
-      let found = 0;
       for (let more = -1; more !== 0; found += more) more = cancelSlots(engine, engine.slotsOn(), deadline);
       return found;
     }
-    if ("fd" in target) return cancelSlots(engine, engine.slotsOn(target.fd, fixedFile), deadline);
-    const slots = "op" in target ? engine.slotsOf(target.op.toLowerCase()) : [engine.slotOf(sourceOf(target))];
-    return cancelSlots(engine, slots.filter((slot) => slot >= 0), deadline);
+    const slots = "fd" in target
+      ? engine.slotsOn(target.fd, fixedFile)
+      : "op" in target
+      ? engine.slotsOf(target.op.toLowerCase())
+      : slotsOf(engine, sourceOf(target));
+    return found + cancelSlots(engine, slots, deadline);
   }
 
   /**
@@ -366,4 +383,9 @@ export class RegisterOps extends BufferOps implements FileRegistrar {
   #open(what: string): void {
     if (this.engine.closed) throw new RingClosedError(what);
   }
+}
+
+function slotsOf(engine: Engine, promise: Promise<unknown> | undefined): number[] {
+  const slot = engine.slotOf(promise);
+  return slot < 0 ? [] : [slot];
 }

@@ -49,7 +49,7 @@ import type { Paused } from "./engine.ts";
 import type { Extra } from "./pending.ts";
 import { UnsupportedError } from "./errors.ts";
 import { cloexec } from "./net_connect.ts";
-import { Multishot, type MultishotOptions, type Shots } from "./multishot.ts";
+import { isFixed, Multishot, type MultishotOptions, type Shots } from "./multishot.ts";
 import { SystemOps } from "./ops_system.ts";
 import { type CancelOptions, type CancelTarget, clockFlag, type TimeoutOptions } from "./ops_time.ts";
 import { kernelRelease } from "./probe.ts";
@@ -354,9 +354,14 @@ export class StreamOps extends SystemOps {
     if ((engine.core.setupFlags & (IORING_SETUP.CQE32 | IORING_SETUP.CQE_MIXED)) === 0) {
       throw new TypeError("recvZc() needs completions of 32 bytes: open the ring with cqe32 or cqeMixed");
     }
-    const start = (extra: Extra) =>
-      this.start({ op: "recv_zc", fd, extra }, o, (words, at) => prepRecvZc(words, at, fd, length, queue));
+    let left = length;
+    const start = (extra: Extra) => {
+      // For the kernel 0 is no limit.
+      if (length !== 0 && left === 0) return Promise.resolve(0);
+      return this.start({ op: "recv_zc", fd, extra }, o, (words, at) => prepRecvZc(words, at, fd, left, queue));
+    };
     const values = (res: number) => {
+      left = Math.max(left - res, 0);
       const low = engine.cqe[engine.cqeAt + 4]! >>> 0;
       const high = engine.cqe[engine.cqeAt + 5]! >>> 0;
       return [{ length: res, offset: BigInt(high) << 32n | BigInt(low) }];
@@ -537,22 +542,32 @@ export class StreamOps extends SystemOps {
   // deno-lint-ignore no-explicit-any -- whatever its values are
   override cancel(target: CancelTarget | Multishot<any>, o?: CancelOptions): Promise<number> {
     if (target instanceof Multishot) {
+      if (o?.signal?.aborted) return super.cancel("all", o);
+      const found = target.cancelWaiting() ? 1 : 0;
       const { operation } = target;
-      return operation === undefined ? Promise.resolve(target.cancelPaused() ? 1 : 0) : super.cancel(operation, o);
+      return this.engine.slotOf(operation) < 0 ? Promise.resolve(found) : super.cancel(operation!, o);
     }
     const found = super.cancel(target, o);
-    const paused = this.engine.building ? [] : this.#pausedOf(target, o?.fixedFile ?? false);
+    const paused = this.engine.building || o?.signal?.aborted ? [] : this.pausedOf(target, o?.fixedFile ?? false);
     if (paused.length === 0) return found;
-    if (o?.all === false) return found.then((count) => count > 0 ? count : (paused[0]!.cancel(), 1));
-    for (const stream of paused) stream.cancel();
+    if (o?.all === false) return found.then((count) => count > 0 ? count : endStreams(paused.slice(0, 1)));
+    const ended = endStreams(paused);
     // There may be no operation on that descriptor, and it may be closed.
-    return found.then((count) => count + paused.length, () => paused.length);
+    return found.then((count) => count + ended, (error) => {
+      if (ended === 0) throw error;
+      return ended;
+    });
   }
 
-  /** Streams that wait, for their consumers or for buffers: no operation of theirs is there to be found. */
-  #pausedOf(target: CancelTarget, fixedFile: boolean): Paused[] {
+  /**
+   * Streams that wait, for their consumers or for buffers, or soon will: what is in flight of them does not tell of them.
+   *
+   * @internal
+   */
+  protected pausedOf(target: CancelTarget, fixedFile: boolean): Paused[] {
     return [...this.engine.paused].filter((stream) =>
-      target === "all" || "fd" in target && stream.fd === target.fd && stream.fixedFile === fixedFile
+      target === "all" || "fd" in target && stream.fd === target.fd && stream.fixedFile === fixedFile ||
+      "op" in target && stream.op === target.op.toLowerCase()
     );
   }
 
@@ -587,6 +602,11 @@ export class StreamOps extends SystemOps {
 
 function ignore(): void {}
 
+/** Ends streams as a cancellation would; how many of them have no operation for one to find. */
+function endStreams(streams: readonly Paused[]): number {
+  return streams.filter((stream) => stream.cancel() && stream.slot() < 0).length;
+}
+
 /** The kernel chooses a buffer of this group. */
 function select(words: Int32Array, at: number, buffers: BufferGroup): void {
   words[at]! |= IOSQE.BUFFER_SELECT << 8;
@@ -612,7 +632,7 @@ const CONNECTED: readonly number[] = [SOCK.STREAM, SOCK.SEQPACKET];
 
 /** The kind of a socket; −1: not known. */
 function socketType(fd: number, o: OpOptions | undefined): number {
-  return o?.fixedFile ? -1 : load().socketType(fd);
+  return isFixed(o) ? -1 : load().socketType(fd);
 }
 
 /** A message may be empty, and bring a descriptor, an error or a timestamp. */

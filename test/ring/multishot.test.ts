@@ -1,7 +1,9 @@
 import { createConnection, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import {
+  AF,
   AT,
+  type BorrowedBuffer,
   BufferRing,
   FileTable,
   IOSQE,
@@ -10,12 +12,14 @@ import {
   POLL,
   Ring,
   RingClosedError,
+  SHUT,
+  SOCK,
   UnsupportedError,
   UringError,
 } from "../../mod.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
-import { hasOp, hasStreams, hasTicks } from "../support/kernel.ts";
+import { hasOp, hasStreams, hasSyncCancel, hasTicks } from "../support/kernel.ts";
 import { closeFd, Listener } from "../support/listener.ts";
 import { Pipe } from "../support/pipe.ts";
 import { Net } from "../support/sockaddr.ts";
@@ -524,4 +528,90 @@ describe("cancel() ends a stream that waits, which no operation of is there,", (
     expect((await failure(all, UringError)).code).toBe("ECANCELED");
     expect(await ring.cancel(ticks)).toBe(0);
   });
+
+  /** How a stream is cancelled, and what that finds. */
+  const ways: [string, (ring: Ring, stream: Multishot<BorrowedBuffer>, fd: number) => Promise<number> | number][] = [
+    ["cancel()", (ring, stream) => ring.cancel(stream)],
+    ["cancel({ fd })", (ring, _, fd) => ring.cancel({ fd })],
+    ["cancel({ op })", (ring) => ring.cancel({ op: "RECV" })],
+    ["cancel() of all", (ring) => ring.cancel("all")],
+    ...hasSyncCancel
+      ? [
+        ["syncCancel()", (ring, stream) => ring.syncCancel(stream)],
+        ["syncCancel({ fd })", (ring, _, fd) => ring.syncCancel({ fd })],
+        ["syncCancel() of all", (ring) => ring.syncCancel("all")],
+      ] satisfies typeof ways
+      : [],
+  ];
+
+  test.skipIf(!hasStreams).each(ways)("by %s, as the kernel has just ended it", async (_, cancel) => {
+    await using net = new Net();
+    const { ring } = net;
+    using buffers = new BufferRing({ ring, size: 8, count: 1 });
+    const [client, server] = await net.pair("unix");
+    const pieces = ring.recvMultishot(server, buffers);
+    void ring.send(client, new Uint8Array(16));
+    // What it ends with, ENOBUFS, comes in the same turn.
+    const lent = (await pieces.next()).value!;
+    expect(await cancel(ring, pieces, server)).toBe(1);
+    expect(await failure(pieces.next(), UringError)).toMatchObject({ code: "ECANCELED", fd: server });
+    lent.release();
+    await ring.nop();
+    expect([buffers.available, pieces.arms, ring.stats.inFlight]).toEqual([1, 1, 0]);
+  });
+
+  test.skipIf(!hasStreams).each(ways)("by %s, as it is being taken back for its consumer", async (_, cancel) => {
+    await using net = new Net();
+    const { ring } = net;
+    using buffers = new BufferRing({ ring, size: 8, count: 8 });
+    const [client, server] = await net.pair("unix");
+    void ring.send(client, new Uint8Array(24));
+    const pieces = ring.recvMultishot(server, buffers, 0, { highWater: 1 });
+    (await pieces.next()).value!.release();
+    expect(pieces.waiting).toBeGreaterThan(0);
+    expect(await cancel(ring, pieces, server)).toBe(1);
+    const end = (async () => {
+      for await (const piece of pieces) piece.release();
+    })();
+    expect(await failure(end, UringError)).toMatchObject({ code: "ECANCELED", fd: server });
+    expect([pieces.arms, ring.stats.inFlight]).toEqual([1, 0]);
+  });
+
+  test.skipIf(!hasTicks)("by its op's name", async () => {
+    await using ring = new Ring();
+    const ticks = ring.timeoutMultishot(1, { highWater: 2 });
+    while (ticks.waiting < 2 || ring.stats.inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(await ring.cancel({ op: "TIMEOUT" })).toBe(1);
+    await failure(
+      (async () => {
+        for await (const _ of ticks);
+      })(),
+      UringError,
+    );
+  });
+});
+
+test.skipIf(!hasStreams)("a slot that IOSQE.FIXED_FILE names is no descriptor", async () => {
+  await using net = new Net();
+  const { ring } = net;
+  using buffers = new BufferRing({ ring, size: 8, count: 2 });
+  const [client, server] = await net.pair("unix");
+  const datagrams = await ring.socket(AF.INET, SOCK.DGRAM);
+  using files = new FileTable(ring, { size: datagrams + 1 });
+  files.set(datagrams, server);
+  const pieces = ring.recvMultishot(datagrams, buffers, 0, { flags: IOSQE.FIXED_FILE });
+  await ring.shutdown(client, SHUT.RDWR);
+  expect(await pieces.next()).toEqual({ value: undefined, done: true });
+  await ring.closeFd(datagrams);
+});
+
+test("a signal's reason may be nothing", async () => {
+  await using ring = new Ring();
+  using pipe = new Pipe();
+  const controller = new AbortController();
+  const ready = ring.pollMultishot(pipe.readEnd, POLL.IN, { signal: controller.signal });
+  const next = ready.next().catch((reason: unknown) => ({ reason }));
+  await ring.nop();
+  controller.abort(null);
+  expect(await next).toEqual({ reason: null });
 });
