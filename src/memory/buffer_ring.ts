@@ -347,7 +347,7 @@ export class BufferRing implements BufferGroup {
     let id = flags >>> 16;
     let place = this.#places[id]!;
     let left = Math.max(res, 0);
-    const goesOn = (flags & IORING_CQE_F.BUF_MORE) !== 0;
+    const goesOn = (flags & IORING_CQE_F.BUF_MORE) !== 0 || res === 0 && this.#isNext(place);
     let seen = 0;
     while (true) {
       const from = this.#used[id]!;
@@ -365,6 +365,19 @@ export class BufferRing implements BufferGroup {
       id = this.#order[place]!;
     }
     this.#publish();
+  }
+
+  /**
+   * Whether the kernel takes next what lies in a place, though it says that it has done with it: a read that ends with
+   * nothing leaves an incremental buffer where it is, and some kernels say so by nothing (6.12 to 6.18, some of each).
+   */
+  #isNext(place: number): boolean {
+    if (!this.incremental || this.#closed) return false;
+    try {
+      return ((this.#ring.bufferRingHead(this.group) ^ place) & this.#mask) === 0;
+    } catch {
+      return false; // the ring is closed
+    }
   }
 
   /** @internal */

@@ -147,6 +147,29 @@ describe.skipIf(!hasBufferRings)("BufferRing", () => {
     expect([buffers.head(), buffers.tail]).toEqual([1, 4]);
   });
 
+  test.skipIf(!hasFeature("MIN_TIMEOUT"))("goes on after the end of a file, when incremental", async () => {
+    await using ring = new Ring();
+    for (const count of [2, 3]) {
+      using buffers = new BufferRing({ ring, size: 16, count, incremental: true });
+      using one = new Pipe();
+      using other = new Pipe();
+      const text = async (fd: number) => {
+        using piece = await ring.readSelect(fd, buffers);
+        return piece && new TextDecoder().decode(piece.bytes);
+      };
+      one.write("abc");
+      expect(await text(one.readEnd)).toBe("abc");
+      one.closeWriteEnd();
+      for (let i = 0; i < 2; i++) expect(await text(one.readEnd)).toBeUndefined();
+      for (const written of ["xyz", "0123456789", "all that comes after"]) {
+        other.write(written);
+        let read = "";
+        while (read.length < written.length) read += await text(other.readEnd);
+        expect(read).toBe(written);
+      }
+    }
+  });
+
   test.skipIf(!hasFeature("MIN_TIMEOUT"))("is used up in pieces when incremental", async () => {
     await using ring = new Ring();
     using buffers = new BufferRing({ ring, size: 8, count: 2, incremental: true });
