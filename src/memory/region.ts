@@ -33,7 +33,8 @@ export class Region {
  *
  * @param size in bytes; rounded up to whole pages
  * @param huge whether to use 2 MiB pages: reserved ones where there are, else transparent ones
- * @throws {Error} when the system has no memory to give
+ * @throws {RangeError} when the system has no memory to give
+ * @throws {TypeError} where the host allows no such memory
  */
 export function mapRegion(size: number, huge: boolean): Region {
   const native = load();
@@ -49,24 +50,20 @@ export function mapRegion(size: number, huge: boolean): Region {
   }
   const errno = out[1]!;
   if (errno === ENFILE) {
-    throw new Error("this process has 8192 pools already, of which a BufferRing counts as two: close some");
+    throw new RangeError("this process has 8192 pools already, of which a BufferRing counts as two: close some");
   }
-  if (errno !== EPERM) {
-    throw new Error(`${rounded} bytes could not be mapped (errno ${errno}): make the pool smaller, or free memory`);
+  if (errno === EPERM) {
+    throw new TypeError(
+      "this host allows no external ArrayBuffers, which a BufferPool needs (Electron is one of those): use ordinary buffers",
+    );
   }
-  // A host that refuses external buffers (Electron): ordinary memory, aligned within a larger buffer.
-  return unmappedRegion(rounded);
+  throw new RangeError(
+    `size × count: ${rounded} bytes could not be mapped (errno ${errno}): make the pool smaller, or free memory`,
+  );
 }
 
 const EPERM = 1;
 const ENFILE = 23;
-
-function unmappedRegion(size: number): Region {
-  const native = load();
-  const whole = new ArrayBuffer(size + PAGE);
-  if (native.address(new Uint8Array(whole)) % PAGE === 0) return new Region(whole);
-  throw new Error("this host allows no external ArrayBuffers, which a BufferPool needs (Electron is one of those)");
-}
 
 function guarded(): boolean {
   return environment("URING_GUARD") === "1";

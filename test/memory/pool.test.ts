@@ -163,7 +163,7 @@ describe("BufferPool", () => {
   });
 
   test("says so when the system has not that much memory to give", () => {
-    const error = thrown(() => new BufferPool({ size: 2 ** 30, count: 2 ** 24 }), Error);
+    const error = thrown(() => new BufferPool({ size: 2 ** 30, count: 2 ** 24 }), RangeError);
     expect(error.message).toMatch(/bytes could not be mapped.*smaller/);
   });
 });

@@ -282,7 +282,7 @@ fn napiMapPages(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value 
             if (status == napi.ok) return buffer;
             pages.dropBuffer(got.id);
             pages.dropOwner(got.id);
-            // A host without external buffers (Electron): the caller falls back on memory of its own.
+            // A host without external buffers (Electron): the caller says so.
             out[1] = sys.EPERM;
         },
     }
