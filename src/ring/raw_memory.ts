@@ -11,7 +11,7 @@ import { architecture } from "../../ffi/host.ts";
 import { addressOf, type Bytes, type Home, homeOf } from "../memory/address.ts";
 import { IOVEC_SIZE, MAX_IOVECS, MSGHDR_SIZE, readMsghdr, writeIovec, writeMsghdr } from "../memory/msghdr.ts";
 import { giveScratch, type Path, type Scratch, scratchPath, takeScratch } from "../memory/scratch.ts";
-import { checkFlags, checkInteger, checkMilliseconds, checkU32, lengthOf, shown } from "./arguments.ts";
+import { checkFlags, checkInteger, checkMilliseconds, checkOffset, checkU32, lengthOf, shown } from "./arguments.ts";
 import { writeTimespec } from "./base.ts";
 import type { OpenHow } from "./ops_files.ts";
 
@@ -225,7 +225,9 @@ export function timespecFor(ts: RawTimespec): Placed {
 export function openHowFor(how: OpenHow | Memory): Placed {
   if (isMemoryOr(how, "how", "{ flags, mode, resolve }")) return inPlace(how, OPEN_HOW_SIZE, "how");
   const { flags = 0, mode = 0, resolve = 0 } = how;
-  const words = [flags, mode, resolve].map(BigInt);
+  const words = Object.entries({ flags, mode, resolve }).map(([name, word]) =>
+    BigInt(checkOffset(word, `how.${name}`))
+  );
   const scratch = takeScratch(OPEN_HOW_SIZE);
   words.forEach((word, i) => scratch.view.setBigUint64(i * 8, word, true));
   return { home: null, scratch, address: scratch.address };

@@ -298,6 +298,14 @@ describe("arguments that can't be", () => {
       /length 32 .*16 bytes/,
     ],
     ["how that is nothing", (ring) => ring.prepOpenat2(1, -100, "x", undefined), TypeError, /how must be/],
+    ["how.flags as text", (ring) => ring.prepOpenat2(1, -100, "x", { flags: "r" }), TypeError, /how\.flags must be/],
+    [
+      "how.mode 0.5",
+      (ring) => ring.prepOpenat2(1, -100, "x", { mode: 0.5 }),
+      TypeError,
+      /how\.mode must be an integer/,
+    ],
+    ["how.resolve -2", (ring) => ring.prepOpenat2(1, -100, "x", { resolve: -2 }), RangeError, /how\.resolve must not/],
     ["how that is null", (ring) => ring.prepOpenat2(1, -100, "x", null), TypeError, /how must be/],
     [
       "how that is too short",
