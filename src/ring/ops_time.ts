@@ -35,12 +35,18 @@ export interface TimeoutOptions extends OpOptions {
 export type CancelTarget = Promise<unknown> | { readonly fd: number } | { readonly op: string } | "all";
 
 /** Options of a cancellation. */
-export interface CancelOptions {
+export interface CancelOptions extends Limits {
   /** With an fd or op: everything that matches, not the first alone. Default true. */
   readonly all?: boolean;
   /** With an fd: it is a slot of the registered files. */
   readonly fixedFile?: boolean;
 }
+
+/**
+ * What ends waiting for a cancellation: one that waits in a chain for what it follows. Any other is over at once; with a
+ * signal that is aborted already it does not begin.
+ */
+type Limits = Pick<OpOptions, "signal" | "timeout">;
 
 const ETIME = -62;
 const ENOENT = -2;
@@ -178,64 +184,72 @@ export class TimeOps extends FileOps {
    * end from then on, and may come to its end first. To stop a chain, cancel what has begun.
    *
    * @param target a promise of this ring's; `{ fd }`; `{ op }`, such as `{ op: "READ" }`; or `"all"`
+   * @param o options; `signal` and `timeout` end what waits in a chain
    * @returns how many operations were found
    * @throws {UringError} (rejects) EBADF: nothing is in flight on `fd`, and it is not open
    */
   cancel(target: CancelTarget, o: CancelOptions = {}): Promise<number> {
-    if (target === "all") return this.#cancelEverything();
+    checkOptions(o);
+    const { all = true, fixedFile = false, signal, timeout } = o;
+    const limits = { ...signal && { signal }, ...timeout !== undefined && { timeout } };
+    if (signal?.aborted) {
+      if (this.engine.building) throw signal.reason;
+      return Promise.reject(signal.reason);
+    }
+    if (target === "all") return this.#cancelEverything(limits);
     if (target === null || typeof target !== "object" || !("fd" in target || "op" in target || isPromise(target))) {
       throw new TypeError(`target must be a promise, { fd }, { op } or "all", not ${shown(target)}`);
     }
-    const { all = true, fixedFile = false } = o;
-    if ("fd" in target) return this.#cancelFd(target.fd, all, fixedFile);
-    if ("op" in target) return this.#cancelOp(target.op, all);
+    if ("fd" in target) return this.#cancelFd(target.fd, all, fixedFile, limits);
+    if ("op" in target) return this.#cancelOp(target.op, all, limits);
     const userData = this.#userDataOf(target);
-    return userData === undefined ? Promise.resolve(0) : this.#cancelOne(userData);
+    return userData === undefined ? Promise.resolve(0) : this.#cancelOne(userData, limits);
   }
 
   /**
    * One by one, those that were started on this number: the kernel does not find by its descriptor what waits for a
    * worker thread. Then by the descriptor: it finds what was started on a duplicate.
    */
-  #cancelFd(fd: number, all: boolean, fixedFile: boolean): Promise<number> {
+  #cancelFd(fd: number, all: boolean, fixedFile: boolean, limits: Limits): Promise<number> {
     checkFd(fd);
     const flags = (all ? IORING_ASYNC_CANCEL.ALL : 0) | (fixedFile ? IORING_ASYNC_CANCEL.FD_FIXED : 0);
     const byDescriptor = () => {
       // Before 5.19 the kernel can't be asked so: it finds what is known here.
       if (!this.engine.closed && !this.probe().op("SOCKET").supported) return Promise.resolve(0);
       const promise = this.engine.canceller.ask(0n, flags | IORING_ASYNC_CANCEL.FD, fd) ??
-        this.start({ op: "async_cancel" }, undefined, (words, at) => prepCancelFd(words, at, fd, flags));
+        this.start({ op: "async_cancel" }, limits, (words, at) => prepCancelFd(words, at, fd, flags));
       return this.#answered(all ? promise : promise.then(() => 1));
     };
     const targets = this.engine.building ? [] : this.#targets(this.engine.slotsOn(fd, fixedFile));
-    if (!all) return this.#cancelFirst(targets, byDescriptor);
+    if (!all) return this.#cancelFirst(targets, limits, byDescriptor);
     if (targets.length === 0) return byDescriptor();
-    const oneByOne = this.#cancelEach(targets);
+    const oneByOne = this.#cancelEach(targets, limits);
     // It was closed meanwhile, or the kernel can't be asked so (before 5.19).
     const others = byDescriptor().catch(() => 0);
     return Promise.all([oneByOne, others]).then((counts) => Math.max(...counts));
   }
 
-  #cancelFirst(targets: readonly bigint[], orElse: () => Promise<number>): Promise<number> {
+  #cancelFirst(targets: readonly bigint[], limits: Limits, orElse: () => Promise<number>): Promise<number> {
     const [first, ...others] = targets;
     if (first === undefined) return orElse();
-    return this.#cancelOne(first).then((found) => found > 0 ? found : this.#cancelFirst(others, orElse));
+    return this.#cancelOne(first, limits)
+      .then((found) => found > 0 ? found : this.#cancelFirst(others, limits, orElse));
   }
 
   /** One by one: the kernel can be asked for an op since 6.6 only, and before that does not always refuse. */
-  #cancelOp(op: string, all: boolean): Promise<number> {
+  #cancelOp(op: string, all: boolean, limits: Limits): Promise<number> {
     this.probe().op(op); // refuses what is no op
     const slots = this.engine.slotsOf(op.toLowerCase());
-    return this.#cancelEach(this.#targets(all ? slots : slots.slice(0, 1)));
+    return this.#cancelEach(this.#targets(all ? slots : slots.slice(0, 1)), limits);
   }
 
   /** One by one: asked for all at once, the kernel does not tell of what runs in its worker threads. */
-  #cancelEverything(): Promise<number> {
+  #cancelEverything(limits: Limits): Promise<number> {
     const { engine } = this;
     if (engine.closed) throw new RingClosedError("cancel");
     const targets = this.#targets(engine.slotsOn());
     const flags = IORING_ASYNC_CANCEL.ANY | IORING_ASYNC_CANCEL.ALL;
-    const found = engine.building ? this.#answered(this.#ask(0n, flags)) : this.#cancelEach(targets);
+    const found = engine.building ? this.#answered(this.#ask(0n, flags, limits)) : this.#cancelEach(targets, limits);
     // What waits in a chain for its start is meant, too, and not found before that.
     found.then(() => engine.canceller.insistOnAll(targets), ignore);
     return found;
@@ -245,16 +259,16 @@ export class TimeOps extends FileOps {
     return slots.map((slot) => this.engine.userData(slot));
   }
 
-  #cancelEach(targets: readonly bigint[]): Promise<number> {
-    const counts = Promise.all(targets.map((userData) => this.#cancelOne(userData)));
+  #cancelEach(targets: readonly bigint[], limits: Limits): Promise<number> {
+    const counts = Promise.all(targets.map((userData) => this.#cancelOne(userData, limits)));
     const found = counts.then((counts) => counts.reduce((sum, count) => sum + count, 0));
     this.engine.derived(found);
     return found;
   }
 
-  #cancelOne(userData: bigint): Promise<number> {
+  #cancelOne(userData: bigint, limits: Limits): Promise<number> {
     const { chainOpen } = this.engine;
-    return this.#judged(userData, this.#ask(userData, 0), chainOpen);
+    return this.#judged(userData, this.#ask(userData, 0, limits), chainOpen);
   }
 
   /** How many one operation's cancellation has found; `inChain`: its time has not come. */
@@ -264,9 +278,10 @@ export class TimeOps extends FileOps {
     return this.#answered(asked.then(() => {
       canceller.asked.delete(userData);
       return canceller.found(userData);
-    }, (error: UringError) => {
+    }, (error: UringError | null | undefined) => {
       canceller.asked.delete(userData);
-      const { errno } = error;
+      // A signal's reason may be anything.
+      const errno = error?.errno;
       // It stopped a worker thread, and then looked once more, when that was done: not found (ENOENT), but cancelled.
       if (errno === ENOENT && canceller.wasCancelled(userData)) return canceller.found(userData);
       // Told to stop in a worker thread (EALREADY), which may not hear it; or not found, but not ended: on its way from
@@ -277,9 +292,9 @@ export class TimeOps extends FileOps {
     }));
   }
 
-  #ask(userData: bigint, flags: number): Promise<number> {
+  #ask(userData: bigint, flags: number, limits: Limits): Promise<number> {
     return this.engine.canceller.ask(userData, flags) ??
-      this.start({ op: "async_cancel" }, undefined, (words, at) => prepCancel(words, at, userData, flags));
+      this.start({ op: "async_cancel" }, limits, (words, at) => prepCancel(words, at, userData, flags));
   }
 
   /** Cancels what is to be removed, where an SQE would wait behind one with IO_DRAIN; undefined: it has to be an SQE. */
@@ -320,8 +335,8 @@ export class TimeOps extends FileOps {
 
   /** Takes certain errors, or errnos, for an answer. */
   #accept(promise: Promise<number>, refusals: readonly unknown[], answer: number): Promise<number> {
-    const accepted = promise.catch((error: UringError) => {
-      if (refusals.includes(error) || refusals.includes(error.errno)) return answer;
+    const accepted = promise.catch((error: UringError | null | undefined) => {
+      if (refusals.includes(error) || refusals.includes(error?.errno)) return answer;
       throw error;
     });
     follows(accepted, promise);
@@ -365,7 +380,9 @@ export function follows(promise: Promise<unknown>, source: Promise<unknown>): vo
 
 /** `promise`, or, where it fails, what `next` gives: to be cancelled it stands for whichever is under way. */
 export function orElse<T>(promise: Promise<T>, next: (error: UringError) => Promise<T>): Promise<T> {
-  const either: Promise<T> = promise.catch((error: UringError) => {
+  const either: Promise<T> = promise.catch((error: UringError | null | undefined) => {
+    // A signal's reason, which may be anything.
+    if (error === null || error === undefined) throw error;
     const second = next(error);
     follows(either, second);
     return second;

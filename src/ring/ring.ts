@@ -14,11 +14,11 @@ import { type Supported, supported } from "./supported.ts";
 
 /** What a ring has done so far. */
 export interface RingStats {
-  /** SQEs that the kernel has taken. */
+  /** SQEs that the kernel has taken: a time limit, or a cancellation, is one of its own. */
   readonly submitted: number;
-  /** Operations that have completed. */
+  /** SQEs that have completed. */
   readonly completed: number;
-  /** Operations that have not. */
+  /** Operations that have not: what was asked for, not what limits or cancels it. */
   readonly inFlight: number;
   /** System calls made to submit and reap. */
   readonly enters: number;
@@ -178,6 +178,7 @@ export class Ring extends RegisterOps {
    */
   submitAndWait(count: number, options: WaitOptions = {}): number {
     checkInteger(count, "count", 0, 0xffffffff);
+    checkObject(options, "{ timeout, deadline, minWait }");
     checkLimits(this.features, options);
     return this.engine.submitAndWait(count, options);
   }
@@ -200,9 +201,7 @@ export class Ring extends RegisterOps {
    * ```
    */
   resize(options: ResizeOptions): void {
-    if (options === null || typeof options !== "object") {
-      throw new TypeError(`options must be { entries, cqEntries }, not ${shown(options)}`);
-    }
+    checkObject(options, "{ entries, cqEntries }");
     // Here, as it makes a turn before it comes to that.
     this.engine.core.checkResize(options.entries, options.cqEntries);
     this.engine.resize(options.entries, options.cqEntries);
@@ -242,6 +241,7 @@ export class Ring extends RegisterOps {
           "later would not be part of it. Await what link() gives",
       );
     }
+    checkObject(options, "{ hard }");
     return this.engine.link(options.hard ? IOSQE.IO_HARDLINK : IOSQE.IO_LINK, () => build(this));
   }
 
@@ -266,6 +266,12 @@ export class Ring extends RegisterOps {
   [Symbol.dispose](): void {
     forgotten.unregister(this);
     this.engine.closeSync();
+  }
+}
+
+function checkObject(options: object, form: string): void {
+  if (options === null || typeof options !== "object") {
+    throw new TypeError(`options must be ${form}, not ${shown(options)}`);
   }
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { IOSQE, POLL, Ring, UringError } from "../../mod.ts";
-import { failure, watch } from "../support/failure.ts";
-import { hasOp } from "../support/kernel.ts";
+import { failure, thrown, watch } from "../support/failure.ts";
+import { chainsGoOnAfterTimeouts, hasOp } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
 
 const NEVER = 3_600_000;
@@ -94,6 +94,40 @@ describe("cancel() of a promise", () => {
     const error = failure(write, UringError);
     expect(await ring.cancel(write)).toBe(1);
     expect(await error).toMatchObject({ code: "ECANCELED", syscall: "write" });
+  });
+});
+
+describe("cancel() with limits of its own", () => {
+  test("does not begin where its signal is aborted already", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const read = ring.read(pipe.readEnd, new Uint8Array(1));
+    const reason = new RangeError("on purpose");
+    const o = { signal: AbortSignal.abort(reason) };
+    for (const target of [read, { fd: pipe.readEnd }, { op: "READ" }, "all"] as const) {
+      expect(await failure(ring.cancel(target, o), RangeError)).toBe(reason);
+    }
+    expect(thrown(() => ring.link((ring) => [ring.cancel(read, o)]), RangeError)).toBe(reason);
+    pipe.write("x");
+    expect(await read).toBe(1);
+  });
+
+  test.skipIf(!chainsGoOnAfterTimeouts)("is given up while it waits in a chain", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const read = ring.read(pipe.readEnd, new Uint8Array(1));
+    const controller = new AbortController();
+    const { signal } = controller;
+    const [pause, cancelled] = ring.link((ring) => [ring.timeout(NEVER), ring.cancel(read, { signal })]);
+    const outcomes = Promise.allSettled([pause, cancelled]);
+    await ring.nop();
+    controller.abort(null);
+    await ring.nop();
+    await ring.cancel(pause!);
+    const [, second] = await outcomes;
+    expect(second).toEqual({ status: "rejected", reason: null });
+    pipe.write("x");
+    expect(await read).toBe(1);
   });
 });
 

@@ -207,6 +207,21 @@ table("options that can't be", [
     TypeError,
     /^options must be an object/,
   ],
+  [
+    "options of cancel() that are null",
+    ({ ring }) => ring.cancel("all", null),
+    TypeError,
+    /^options must be an object/,
+  ],
+  [
+    "a signal of cancel() that is none",
+    ({ ring }) => ring.cancel("all", { signal: 1 }),
+    TypeError,
+    /^signal must be an AbortSignal/,
+  ],
+  ["a timeout of cancel()", ({ ring }) => ring.cancel("all", { timeout: -1 }), RangeError, /^timeout must/],
+  ["options of submitAndWait()", ({ ring }) => ring.submitAndWait(0, null), TypeError, /^options must be \{ timeout/],
+  ["options of link()", ({ ring }) => ring.link(() => 0, null), TypeError, /^options must be \{ hard \}, not null/],
 ]);
 
 table("targets of cancel() that can't be", [
