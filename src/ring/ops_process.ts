@@ -52,13 +52,14 @@ export class ProcessOps extends FutexOps {
    * @example
    * ```ts
    * import { spawn } from "node:child_process";
+   * import process from "node:process";
    * import { CLD, P, Ring, W } from "@uring/uring";
    *
    * await using ring = new Ring();
    * if (ring.probe().op("WAITID").supported) {
    *   const child = spawn("sleep", ["60"]);
    *   const stopped = ring.waitid(P.PID, child.pid!, W.STOPPED);
-   *   child.kill("SIGSTOP");
+   *   process.kill(child.pid!, "SIGSTOP");
    *   console.assert((await stopped).code === CLD.STOPPED);
    *   child.kill("SIGKILL");
    * }

@@ -1,11 +1,12 @@
 /** The library in a place of its own, and programs run there in the runtime that runs the test. */
 
 import { spawn } from "node:child_process";
-import { cpSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { Ended } from "../support/child.ts";
+import type { TempFolder } from "../support/folder.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 
 /** The runtime that runs the test. */
@@ -45,6 +46,24 @@ export function copyLibrary(folder: string, { core }: { core: boolean }): void {
 
 function isCode(path: string, extension: string): boolean {
   return RUNTIME === "node" ? /\/(shared-.*\.js|later\.cjs)$/.test(path) : path.endsWith(extension);
+}
+
+/** Makes a folder a project that has installed the package, by both of its names. */
+export function installInto(folder: TempFolder): void {
+  const dependencies = { uring: "*", "@uring/uring": "*" };
+  folder.write("package.json", JSON.stringify({ name: "user", type: "module", dependencies }));
+  mkdirSync(folder.at("node_modules", "@uring"), { recursive: true });
+  for (const name of Object.keys(dependencies)) symlinkSync(ROOT, folder.at("node_modules", name));
+}
+
+/** TypeScript programs as the runtime takes them: Node 20 knows neither types nor `using`. */
+export async function runnable(paths: readonly string[]): Promise<string[]> {
+  if (RUNTIME !== "node") return [...paths];
+  const esbuild = join(ROOT, `node_modules/@esbuild/linux-${process.arch}/bin/esbuild`);
+  const lowered = join(dirname(paths[0]!), "lowered");
+  const { code, stderr } = await run([esbuild, ...paths, "--target=node20", `--outdir=${lowered}`]);
+  if (code !== 0) throw new Error(stderr);
+  return paths.map((path) => join(lowered, basename(path).replace(/\.ts$/, ".js")));
 }
 
 /** How a program is run. */

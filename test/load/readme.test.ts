@@ -1,13 +1,12 @@
 /** The README's programs run, in every runtime, from a project that has installed the package. */
 
-import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TempFolder } from "../support/folder.ts";
 import { hasOp } from "../support/kernel.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
-import { commandLine, ROOT, run, RUNTIME } from "./elsewhere.ts";
+import { commandLine, installInto, ROOT, run, runnable } from "./elsewhere.ts";
 
 const LIMIT = 60_000 * TIME_SCALE;
 const README = readFileSync(join(ROOT, "README.md"), "utf8");
@@ -19,12 +18,7 @@ const programs = [...README.matchAll(/^```(js|ts)\n(.*?)^```$/gms)].map(({ 1: la
   return { heading, language, text };
 });
 
-beforeAll(() => {
-  const dependencies = { uring: "*", "@uring/uring": "*" };
-  folder.write("package.json", JSON.stringify({ name: "user", type: "module", dependencies }));
-  mkdirSync(folder.at("node_modules", "@uring"), { recursive: true });
-  for (const name of Object.keys(dependencies)) symlinkSync(ROOT, folder.at("node_modules", name));
-});
+beforeAll(() => installInto(folder));
 
 afterAll(() => folder[Symbol.dispose]());
 
@@ -33,20 +27,12 @@ test("there are programs for each runtime and each door", () => {
   expect(headings).toEqual(expect.arrayContaining(["Deno", "Bun", "Node", "Ring", "RawRing", "Errors"]));
 });
 
-const runnable = programs.filter(({ text }) => hasOp("SOCKET") || !text.includes("BufferRing"));
+const possible = programs.filter(({ text }) => hasOp("SOCKET") || !text.includes("BufferRing"));
 
-test.each(runnable)("$heading", async ({ language, text, heading }) => {
-  const name = `${heading.replaceAll(/\W+/g, "-")}.${language}`;
-  let path = folder.write(name, text);
-  if (RUNTIME === "node" && language === "ts") {
-    // Node 20 knows neither types nor `using`.
-    const esbuild = join(ROOT, `node_modules/@esbuild/linux-${process.arch}/bin/esbuild`);
-    const lowered = folder.at(`${name}.js`);
-    const { code, stderr } = await run([esbuild, path, "--target=node20", `--outfile=${lowered}`]);
-    expect(code, stderr).toBe(0);
-    path = lowered;
-  }
-  const ended = await run(commandLine(path, []), { cwd: folder.path });
+test.each(possible)("$heading", async ({ language, text, heading }) => {
+  const path = folder.write(`${heading.replaceAll(/\W+/g, "-")}.${language}`, text);
+  const [program = path] = language === "ts" ? await runnable([path]) : [];
+  const ended = await run(commandLine(program, []), { cwd: folder.path });
   expect({ code: ended.code, stderr: ended.stderr }).toEqual({ code: 0, stderr: "" });
 }, LIMIT);
 
