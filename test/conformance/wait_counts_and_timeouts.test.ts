@@ -128,7 +128,8 @@ describe.each(SETUPS)("submitAndWait() of a RawRing %s", (_, options) => {
     expect(now() - start).toBeGreaterThanOrEqual(29.9);
     // On a busy machine the thread may have slept past the end in its first wait.
     expect(waits > 0 || first >= 29.9, `${waits} waits, the first ${first} ms`).toBe(true);
-    expect([0, ETIME]).toContain(submitted);
+    // The first wait says what it submitted, too.
+    if (waits > 0) expect([0, ETIME]).toContain(submitted);
   });
 
   test("never sees fewer, with random numbers of operations and random times", () => {
