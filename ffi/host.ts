@@ -1,5 +1,5 @@
 /**
- * The host: which runtime this is, and what it tells of the machine. Only this file and `load.ts` know.
+ * The host: which runtime this is, and what it tells of the machine.
  *
  * No question here prompts for a permission, and none loads what it need not: under Deno the first look at Node's
  * `process` brings all of Node's compatibility layer with it, which takes longer than everything else together.

@@ -136,7 +136,7 @@ async function main() {
     console.log(`\n${clean} of ${rows.length} runs without a failure; what failed:`);
     for (const failure of failures(rows)) console.log(`  ${failure}`);
   }
-  process.exitCode = total.failed > 0 ? 1 : 0;
+  process.exitCode = total.failed > 0 || rows.length < wanted ? 1 : 0;
   console.log(countsLine(total));
 }
 

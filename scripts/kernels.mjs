@@ -151,7 +151,7 @@ async function main() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      kernel: { type: "string", default: "6.1" },
+      kernel: { type: "string", default: "5.10,6.1,6.12,7.3" },
       arch: { type: "string", default: "x86_64,aarch64" },
       only: { type: "string", default: [DEMO, ...RUNTIMES].join(",") },
       timeout: { type: "string", default: "7200" },

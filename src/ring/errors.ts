@@ -137,7 +137,7 @@ export class UnsupportedError extends Error {
   }
 }
 
-/** An operation was cancelled: its ring was closed, or `cancel()` was called. Shaped as Node's. */
+/** The ring was closed while an operation was in flight. Shaped as Node's. (`cancel()` gives ECANCELED, a signal its reason.) */
 export class AbortError extends Error {
   /** `"AbortError"` */
   override readonly name = "AbortError";

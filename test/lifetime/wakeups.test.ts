@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { runChild } from "../support/child.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 
-/** `npm run soak` makes a million. */
+/** `npm run soak -- --full` makes a million. */
 const WAKEUPS = TIME_SCALE > 1 ? 2_000 : 30_000;
 /** Growth that is noise: a heap's next size step. */
 const SLACK_MIB = 24;
