@@ -51,6 +51,18 @@ export class Pipe implements Disposable {
     }
   }
 
+  /** Fills it: what is written to it now waits. */
+  fill(): void {
+    const fd = openSync(`/proc/self/fd/${this.writeEnd}`, constants.O_WRONLY | constants.O_NONBLOCK);
+    try {
+      while (true) writeSync(fd, new Uint8Array(4096));
+    } catch (error) {
+      if ((error as { code?: string }).code !== "EAGAIN") throw error;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
   closeReadEnd(): void {
     this.#close(this.readEnd);
   }
