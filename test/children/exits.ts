@@ -1,7 +1,7 @@
 /**
  * Ends its process in the way that its argument says, with operations in flight and the waker awake.
  *
- * Ways: return, exit, throw, reject, sigterm, abandon (ring dropped, nothing unref'd: ends when its work is done).
+ * Ways: return, exit, worker (exits while a worker's ring is busy, too), throw, reject, sigterm.
  */
 
 import { execFileSync } from "node:child_process";
@@ -9,6 +9,7 @@ import { mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { AT, Ring } from "../../mod.ts";
+import { startWorker } from "../support/worker.ts";
 
 const how = process.argv[2];
 const folder = mkdtempSync(`${tmpdir()}/uring-exit-`);
@@ -20,6 +21,7 @@ const pipe = openSync(fifo, "r+");
 
 const ring = new Ring({ entries: 64 });
 const fd = await ring.openat(AT.FDCWD, file, 0);
+if (how === "worker") await startBusyWorker();
 rmSync(folder, { recursive: true });
 for (let i = 0; i < 8; i++) ring.read(pipe, new Uint8Array(i % 2 === 0 ? 48 : 65536)).catch(() => {});
 for (let i = 0; i < 8; i++) {
@@ -35,6 +37,7 @@ switch (how) {
     ring.unref();
     break;
   case "exit":
+  case "worker":
     process.exit(3);
     break;
   case "throw":
@@ -48,4 +51,14 @@ switch (how) {
     break;
   default:
     throw new Error(`unknown way ${how}`);
+}
+
+function startBusyWorker(): Promise<void> {
+  const worker = startWorker(new URL(import.meta.url.replace("exits", "worker_busy")));
+  return new Promise((resolve) => {
+    worker.onMessage((message) => {
+      if (message === "ready") worker.post({ pipe, file, how: "terminate" });
+      if (message === "busy") resolve();
+    });
+  });
 }

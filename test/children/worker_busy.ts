@@ -1,16 +1,17 @@
 /**
  * A worker with reads into its own heap in flight, and the waker awake. How it ends is its parent's choice.
  *
- * Told by message: { pipe: a pipe's read end, file: a path, how: "end" | "throw" | "terminate" }.
+ * Told by message: { pipe: a pipe's read end, file: a path, how: "end" | "throw" | "terminate" | "close" | "exit" }.
  */
 
+import process from "node:process";
 import { AT, IORING_FEAT, IOSQE, Ring } from "../../mod.ts";
 import { RawRing } from "../../src/ring/raw.ts";
 
 interface Order {
   pipe: number;
   file: string;
-  how: "end" | "throw" | "terminate" | "close";
+  how: "end" | "throw" | "terminate" | "close" | "exit";
 }
 
 interface Port {
@@ -83,6 +84,11 @@ port.listen(async ({ pipe, file, how }) => {
         if (how === "close") {
           await ring.close();
           port.end();
+        }
+        if (how === "exit") {
+          // What it says as it exits may be lost.
+          await ring.timeout(1);
+          process.exit(5);
         }
         if (how === "throw") throw new Error("thrown on purpose");
       }

@@ -1,6 +1,7 @@
 /**
  * Starts workers with operations in flight, one after another, and ends each: by terminate(), by their own end, by an
- * error. After each, what is written into the pipe must still be there: nobody may read it into memory that is gone.
+ * error, by process.exit(). After each, what is written into the pipe must still be there: nobody may read it into memory
+ * that is gone.
  *
  * Arguments: how, how many.
  */
@@ -11,7 +12,7 @@ import { tmpdir } from "node:os";
 import process from "node:process";
 import { Worker as NodeWorker } from "node:worker_threads";
 
-const how = process.argv[2] as "end" | "throw" | "terminate" | "close";
+const how = process.argv[2] as "end" | "throw" | "terminate" | "close" | "exit";
 const count = Number(process.argv[3]);
 const folder = mkdtempSync(`${tmpdir()}/uring-worker-`);
 const file = `${folder}/data`;
@@ -23,7 +24,8 @@ const script = new URL(import.meta.url.replace("worker_ends", "worker_busy"));
 
 interface Handle {
   onMessage(handler: (message: string) => void): void;
-  onEnd(handler: () => void): void;
+  /** With the exit code, where the runtime has one. */
+  onEnd(handler: (code?: number) => void): void;
   post(message: unknown): void;
   terminate(): Promise<void>;
 }
@@ -53,9 +55,9 @@ function start(): Handle {
     };
   }
   const worker = new NodeWorker(script);
-  let ended = () => {};
+  let ended = (_code: number) => {};
   worker.on("error", () => {});
-  worker.on("exit", () => ended());
+  worker.on("exit", (code) => ended(code));
   return {
     onMessage: (handler) => worker.on("message", handler),
     onEnd: (handler) => ended = handler,
@@ -89,14 +91,17 @@ async function one(): Promise<void> {
   const worker = start();
   let busy = () => {};
   const isBusy = new Promise<void>((resolve) => busy = resolve);
-  const ended = new Promise<void>((resolve) => worker.onEnd(resolve));
+  const ended = new Promise<number | undefined>((resolve) => worker.onEnd(resolve));
   worker.onMessage((message) => {
     if (message === "ready") worker.post({ pipe, file, how });
     if (message === "busy") busy();
   });
   await isBusy;
   if (how === "terminate") await worker.terminate();
-  else if (how === "throw" || typeof Deno === "undefined") await ended;
+  else if (how === "throw" || typeof Deno === "undefined") {
+    const code = await ended;
+    if (how === "exit" && code !== 5) throw new Error(`the worker ended with ${code}`);
+  }
   await gone();
   // Nobody reads the pipe any more: what goes in comes out here.
   writeSync(pipe, "0123456789");

@@ -9,6 +9,7 @@ describe("the main thread ends with work in flight", () => {
   test.each([
     ["by return", "return", { code: 0, signal: null }],
     ["by process.exit", "exit", { code: 3, signal: null }],
+    ["by process.exit, a worker's ring at work, too", "worker", { code: 3, signal: null }],
     ["by an uncaught error", "throw", { code: 1, signal: null }],
     ["by an unhandled rejection", "reject", { code: 1, signal: null }],
     ["by SIGTERM", "sigterm", { code: null, signal: "SIGTERM" }],

@@ -12,6 +12,7 @@ describe("a worker with reads into its own heap in flight, and the waker awake",
     ["ends by itself", "end"],
     ["is thrown out of", "throw"],
     ["closes its ring and ends", "close"],
+    ["calls process.exit()", "exit"],
   ])(`%s, ${WORKERS} times`, async (_, how) => {
     const { code, signal, stdout, stderr } = await runChild("worker_ends", [how, String(WORKERS)]);
     expect({ code, signal }, stderr.slice(-2000)).toEqual({ code: 0, signal: null });
