@@ -1,10 +1,24 @@
 import { describe, expect, test } from "vitest";
-import { IOSQE, MSG, type Multishot, POLL, Ring } from "../../mod.ts";
-import { pattern } from "../support/folder.ts";
-import { hasOp } from "../support/kernel.ts";
+import {
+  AF,
+  AT,
+  BufferPool,
+  BufferRing,
+  IOSQE,
+  MSG,
+  type Multishot,
+  O,
+  type OpOptions,
+  POLL,
+  Ring,
+  SOCK,
+} from "../../mod.ts";
+import { pattern, TempFolder } from "../support/folder.ts";
+import { hasOp, hasStreams, hasSyncCancel } from "../support/kernel.ts";
 import { NEVER } from "../support/operations.ts";
 import { moment, outcome, outcomes, spin } from "../support/outcomes.ts";
 import { Pipe } from "../support/pipe.ts";
+import { descriptors } from "../support/process_state.ts";
 import { Random } from "../support/random.ts";
 import { Net } from "../support/sockaddr.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
@@ -24,24 +38,39 @@ function expectBalance(ring: Ring): void {
   expect(ring.stats.completed).toBe(ring.stats.submitted);
 }
 
+/** Descriptors that are open, of those whose target has this in it. */
+function open(what: string): string[] {
+  return descriptors().filter((target) => target.includes(what));
+}
+
+/** Sockets that were not open before. One that others left, and that is gone meanwhile, does not matter. */
+function newSockets(before: readonly string[]): string[] {
+  return open("socket:").filter((socket) => !before.includes(socket));
+}
+
+/** Some tenths of a millisecond, as long as a few moments. */
+function shortly(random: Random): number {
+  return random.below(30) / 100;
+}
+
 /** How a read in flight is ended, and what it may then reject with. */
 const WAYS: [
   name: string,
   rejection: unknown,
-  end: (ring: Ring, read: Promise<number>, c: AbortController) => unknown,
+  end: (ring: Ring, read: Promise<number>, c: AbortController, fd: number) => unknown,
 ][] = [
   ["an abort", reason, (_, __, controller) => controller.abort(reason)],
+  ["a time limit", "ETIME", () => {}],
   ["cancel() of its promise", "ECANCELED", (ring, read) => ring.cancel(read)],
+  ["cancel() by descriptor", "ECANCELED", (ring, _, __, fd) => ring.cancel({ fd })],
   ["cancel() by op", "ECANCELED", (ring) => ring.cancel({ op: "READ" })],
   ["cancel() of everything", "ECANCELED", (ring) => ring.cancel("all")],
   ["syncCancel()", "ECANCELED", (ring, read) => ring.syncCancel(read)],
+  ["syncCancel() by descriptor", "ECANCELED", (ring, _, __, fd) => ring.syncCancel({ fd })],
 ];
 
-/** syncCancel() came with it, in Linux 6.0. */
-const HAS_CALL = hasOp("SEND_ZC");
-
 function lacks(name: string): boolean {
-  return name === "syncCancel()" && !HAS_CALL;
+  return name.startsWith("syncCancel()") && !hasSyncCancel;
 }
 
 describe.each(WAYS)("%s as a read completes", (name, rejection, end) => {
@@ -51,14 +80,14 @@ describe.each(WAYS)("%s as a read completes", (name, rejection, end) => {
       await using ring = new Ring();
       using pipe = new Pipe();
       const random = new Random(23 + flags);
-      const rejected = name === "an abort" ? rejection : "ECANCELED";
       for (let round = 0; round < ROUNDS; round++) {
         const buffer = new Uint8Array(4);
         const controller = new AbortController();
-        const read = ring.read(pipe.readEnd, buffer, undefined, { signal: controller.signal, flags });
+        const limit = name === "a time limit" ? { timeout: shortly(random) } : {};
+        const read = ring.read(pipe.readEnd, buffer, undefined, { signal: controller.signal, flags, ...limit });
         const result = outcome(read);
         await moment(ring, random);
-        const acts = [() => pipe.write("data"), () => end(ring, read, controller)];
+        const acts = [() => pipe.write("data"), () => end(ring, read, controller, pipe.readEnd)];
         if (random.below(2) === 0) acts.reverse();
         acts[0]!();
         await moment(ring, random);
@@ -68,7 +97,7 @@ describe.each(WAYS)("%s as a read completes", (name, rejection, end) => {
         if (came === 4) {
           expect([new TextDecoder().decode(buffer), pipe.read()]).toEqual(["data", ""]);
         } else {
-          expect([rejected, ...flags !== 0 && rejected !== reason ? ["EINTR"] : []]).toContain(came);
+          expect([rejection, ...flags !== 0 && rejection === "ECANCELED" ? ["EINTR"] : []]).toContain(came);
           await found;
           // Whoever let go of it takes nothing any more, and had taken nothing.
           expect([pipe.read(), ...buffer]).toEqual(["data", 0, 0, 0, 0]);
@@ -80,6 +109,57 @@ describe.each(WAYS)("%s as a read completes", (name, rejection, end) => {
   );
 });
 
+describe("an abort as a descriptor comes into being", () => {
+  test.skipIf(!hasOp("SOCKET")).each([0, IOSQE.ASYNC])(
+    "by accept(): it is the caller's, or the connection waits for the next: flags %i",
+    async (flags) => {
+      await using net = new Net();
+      const { ring } = net;
+      const { fd: listener, address } = await net.listener("unix", 8);
+      const random = new Random(27 + flags);
+      const before = open("socket:");
+      for (let round = 0; round < ROUNDS; round++) {
+        const client = await ring.socket(AF.UNIX, SOCK.STREAM);
+        const controller = new AbortController();
+        const accepting = outcome(ring.accept(listener, { signal: controller.signal, flags }));
+        await moment(ring, random);
+        const connect = () => ring.connect(client, address, { flags: random.below(2) === 0 ? IOSQE.ASYNC : 0 });
+        const acts = [connect, () => controller.abort(reason)];
+        if (random.below(2) === 0) acts.reverse();
+        const first = acts[0]!();
+        await moment(ring, random);
+        await Promise.all([first, acts[1]!()]);
+        const came = await accepting;
+        if (typeof came !== "number") expect(came).toBe(reason);
+        const accepted = typeof came === "number" ? came : await ring.accept(listener);
+        await Promise.all([client, accepted].map((fd) => ring.closeFd(fd)));
+      }
+      expect(newSockets(before)).toEqual([]);
+      expectBalance(ring);
+    },
+  );
+
+  test.each([0, IOSQE.ASYNC])("by openat(): it is the caller's, or is not: flags %i", async (flags) => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    const path = folder.write("file", "");
+    const random = new Random(29 + flags);
+    for (let round = 0; round < ROUNDS; round++) {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const opening = outcomes(times(3, () => ring.openat(AT.FDCWD, path, O.RDONLY, 0, { signal, flags })));
+      await moment(ring, random);
+      controller.abort(reason);
+      for (const came of await opening) {
+        if (typeof came === "number") await ring.closeFd(came);
+        else expect(came).toBe(reason);
+      }
+    }
+    expect(open(path)).toEqual([]);
+    expectBalance(ring);
+  });
+});
+
 describe("an operation that is cancelled again and again, in every way at once", () => {
   test("has one outcome, always in the end", async () => {
     await using ring = new Ring();
@@ -87,7 +167,7 @@ describe("an operation that is cancelled again and again, in every way at once",
     const random = new Random(31);
     for (let round = 0; round < ROUNDS; round++) {
       const controller = new AbortController();
-      const o = { signal: controller.signal, ...random.below(2) === 0 ? { timeout: random.below(30) / 100 } : {} };
+      const o = { signal: controller.signal, ...random.below(2) === 0 ? { timeout: shortly(random) } : {} };
       const operation = [
         () => ring.read(pipe.readEnd, new Uint8Array(4), undefined, o),
         () => ring.pollAdd(pipe.readEnd, POLL.IN, o),
@@ -161,26 +241,31 @@ describe("a queue that is full when a cancellation is due", () => {
   });
 });
 
-describe("a link's tail that is cancelled", () => {
-  test.each([false, true])("before, as and after its head completes, ends in the end: hard %s", async (hard) => {
+const TAIL_WAYS = WAYS.filter(([name]) => ["an abort", "a time limit", "cancel() of its promise"].includes(name));
+
+describe.each(TAIL_WAYS)("%s of a link's tail", (name, rejection, end) => {
+  test.each([false, true])("before, as and after its head completes ends it in the end: hard %s", async (hard) => {
     await using ring = new Ring();
     using pipe = new Pipe();
     using other = new Pipe();
     const random = new Random(hard ? 43 : 44);
     for (let round = 0; round < ROUNDS; round++) {
       const controller = new AbortController();
+      const { signal } = controller;
+      const limit = name === "a time limit" ? { timeout: shortly(random) } : {};
       const [head, tail] = ring.link((ring) => [
         ring.read(pipe.readEnd, new Uint8Array(1)),
-        ring.read(other.readEnd, new Uint8Array(1), undefined, { signal: controller.signal }),
+        ring.read(other.readEnd, new Uint8Array(1), undefined, { signal, ...limit }),
       ], { hard }) as [Promise<number>, Promise<number>];
       const both = outcomes([head, tail]);
       await moment(ring, random);
-      const acts = [() => pipe.write("x"), () => controller.abort(reason)];
+      const acts = [() => pipe.write("x"), () => end(ring, tail, controller, other.readEnd)];
       if (random.below(2) === 0) acts.reverse();
-      acts[0]!();
+      const first = acts[0]!();
       await moment(ring, random);
-      acts[1]!();
-      expect(await both).toEqual([1, reason]);
+      const found = await Promise.all([first, acts[1]!()]);
+      expect(await both).toEqual([1, rejection]);
+      if (rejection === "ECANCELED") expect(found).toContain(1);
       other.write("y");
       expect(other.read(), "the kernel has let go of it").toBe("y");
     }
@@ -247,28 +332,141 @@ describe("a multishot operation that is aborted as events come", () => {
   });
 });
 
-describe("a zero-copy send that is cancelled before its notification", () => {
-  const SIZE = 4096;
+/** How a multishot operation is ended, and what it then ends with. */
+const STREAM_WAYS: [
+  name: string,
+  result: unknown,
+  end: <T>(ring: Ring, stream: Multishot<T>, c: AbortController, fd: number) => unknown,
+][] = [
+  ["an abort", reason, (_, __, controller) => controller.abort(reason)],
+  ["cancel() of it", "ECANCELED", (ring, stream) => ring.cancel(stream)],
+  ["cancel() by descriptor", "ECANCELED", (ring, _, __, fd) => ring.cancel({ fd })],
+  ["leaving it", undefined, (_, stream) => stream.return()],
+];
 
-  test("settles once, after the kernel is done with its buffer, and arrives whole or not at all", async ({ skip }) => {
+/** Takes what a stream gives until its end; what that was. */
+async function drain<T>(stream: Multishot<T>, take: (value: T) => void): Promise<unknown> {
+  return await outcome((async () => {
+    for await (const value of stream) take(value);
+  })());
+}
+
+describe.skipIf(!hasOp("SOCKET")).each(STREAM_WAYS)("%s as connections come", (_, result, end) => {
+  test("leaves each with the consumer, or closed: no descriptor is anybody else's", async () => {
     await using net = new Net();
     const { ring } = net;
-    if (!ring.probe().op("SEND_ZC").supported) return skip("since Linux 6.0");
+    const random = new Random(53);
+    const before = open("socket:");
+    let [taken, left] = [0, 0];
+    for (let round = 0; round < ROUNDS / 2; round++) {
+      const { fd: listener, address } = await net.listener("unix", 8);
+      const clients = await Promise.all(times(1 + random.below(4), () => ring.socket(AF.UNIX, SOCK.STREAM)));
+      const controller = new AbortController();
+      const connections = ring.acceptMultishot(listener, { signal: controller.signal });
+      const accepted: number[] = [];
+      const ended = drain(connections, (fd) => accepted.push(fd));
+      // From a worker thread of the kernel's, too, which does not wait for this one.
+      const flags = random.below(2) === 0 ? IOSQE.ASYNC : 0;
+      const acts: (() => unknown)[] = clients.map((fd) => () => ring.connect(fd, address, { flags }));
+      acts.splice(random.below(acts.length + 1), 0, () => end(ring, connections, controller, listener));
+      const done: unknown[] = [];
+      for (const act of acts) {
+        await moment(ring, random);
+        done.push(act());
+      }
+      await Promise.all(done);
+      expect(await ended).toBe(result);
+      await net.close(listener);
+      // Whoever was accepted is open: a number that is not would be another's next.
+      await Promise.all([...accepted, ...clients].map((fd) => ring.closeFd(fd)));
+      taken += accepted.length;
+      left += clients.length - accepted.length;
+    }
+    expect(newSockets(before)).toEqual([]);
+    expect(Math.min(taken, left), "both happened").toBeGreaterThan(0);
+    expectBalance(ring);
+  });
+});
+
+describe.skipIf(!hasStreams).each(STREAM_WAYS)("%s as data comes", (_, result, end) => {
+  test("leaves each byte with the consumer or in the socket, in order, and every buffer comes back", async () => {
+    await using net = new Net();
+    const { ring } = net;
+    const [client, server] = await net.pair("unix");
+    using buffers = new BufferRing({ ring, size: 4, count: 4 });
+    const random = new Random(54);
+    for (let round = 0; round < ROUNDS; round++) {
+      const controller = new AbortController();
+      const stream = ring.recvMultishot(server, buffers, 0, { signal: controller.signal });
+      const received: number[] = [];
+      const ended = drain(stream, (piece) => {
+        received.push(...piece.bytes);
+        piece.release();
+      });
+      const sent: number[] = [];
+      let sending: Promise<unknown> = Promise.resolve();
+      const acts: (() => unknown)[] = times(1 + random.below(4), () => () => {
+        const bytes = pattern(1 + random.below(9), sent.length);
+        sent.push(...bytes);
+        const flags = random.below(2) === 0 ? IOSQE.ASYNC : 0;
+        // One after another: what worker threads send has no order.
+        sending = sending.then(() => ring.send(client, bytes, 0, { flags }));
+      });
+      acts.splice(random.below(acts.length + 1), 0, () => end(ring, stream, controller, server));
+      const done: unknown[] = [];
+      for (const act of acts) {
+        await moment(ring, random);
+        done.push(act());
+      }
+      await Promise.all([sending, ...done]);
+      expect(await ended).toBe(result);
+      expect(buffers.available).toBe(buffers.count);
+      const rest = new Uint8Array(64);
+      const length = await outcome(ring.recv(server, rest, MSG.DONTWAIT));
+      if (typeof length === "number") received.push(...rest.subarray(0, length));
+      else expect(length).toBe("EAGAIN");
+      // What came for who had left is let go.
+      expect(received).toEqual(result === undefined ? sent.filter((byte) => received.includes(byte)) : sent);
+    }
+    expectBalance(ring);
+  });
+});
+
+describe("a zero-copy send that is cancelled before its notification", () => {
+  const SIZE = 4096;
+  const halves = (buffer: Uint8Array) => ({ buffers: [buffer.subarray(0, SIZE / 2), buffer.subarray(SIZE / 2)] });
+  const FORMS: [
+    name: string,
+    since: "SEND_ZC" | "SENDMSG_ZC" | "READV_FIXED",
+    send: (ring: Ring, fd: number, buffer: Uint8Array, o: OpOptions) => Promise<number>,
+  ][] = [
+    ["sendZc", "SEND_ZC", (ring, fd, buffer, o) => ring.sendZc(fd, buffer, 0, o)],
+    ["sendZcFixed", "SEND_ZC", (ring, fd, buffer, o) => ring.sendZcFixed(fd, buffer, 0, o)],
+    ["sendmsgZc", "SENDMSG_ZC", (ring, fd, buffer, o) => ring.sendmsgZc(fd, halves(buffer), 0, o)],
+    ["sendmsgZcFixed", "READV_FIXED", (ring, fd, buffer, o) => ring.sendmsgZcFixed(fd, halves(buffer), 0, o)],
+  ];
+
+  const WHOLE = "settles once, after the kernel is done with its buffer, and arrives whole or not at all: %s()";
+  test.each(FORMS.filter(([, since]) => hasOp(since)))(WHOLE, async (_, __, send) => {
+    await using net = new Net();
+    const { ring } = net;
+    using pool = new BufferPool({ ring, size: SIZE, count: 1 });
+    const buffer = pool.acquire();
     const random = new Random(61);
     // Datagrams: nobody waits for an acknowledgement.
     const { fd: client } = await net.udp();
     const { fd: server, address } = await net.udp();
     await ring.connect(client, address);
     const content = pattern(SIZE);
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < ROUNDS / FORMS.length; round++) {
       const controller = new AbortController();
-      const buffer = content.slice();
-      const send = ring.sendZc(client, buffer, 0, { signal: controller.signal });
+      buffer.set(content);
+      const sending = send(ring, client, buffer, { signal: controller.signal });
       // Spoiled as soon as it is ours again: what arrives was taken before.
-      const result = outcome(send).finally(() => buffer.fill(0));
+      const result = outcome(sending).finally(() => buffer.fill(0));
       if (random.below(2) === 0) await moment(ring, random);
       if (random.below(2) === 0) spin(random.below(50));
-      const found = random.below(2) === 0 ? ring.cancel(send) : controller.abort(reason);
+      const found = random.below(2) === 0 ? ring.cancel(sending) : controller.abort(reason);
       const sent = await result;
       await found;
       if (typeof sent !== "number") {
