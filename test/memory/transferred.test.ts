@@ -1,30 +1,105 @@
 import { describe, expect, test } from "vitest";
-import { BufferPool, Ring } from "../../mod.ts";
+import { BufferPool, Ring, scmFds, scmRights } from "../../mod.ts";
 import { failure } from "../support/failure.ts";
+import { TempFolder } from "../support/folder.ts";
+import { hasOp } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
+import { bytesOf, Net, textOf } from "../support/sockaddr.ts";
+import { transferAway } from "../support/transfer.ts";
+import { findNamespace } from "../support/xattr.ts";
 
 /** Takes a buffer's memory away, as postMessage() with a transfer list does. */
 function transfer(buffer: ArrayBuffer): ArrayBuffer {
   return structuredClone(buffer, { transfer: [buffer] });
 }
 
-describe("a buffer that is transferred while the kernel has it", () => {
-  test("is found out when the operation completes", async () => {
-    await using ring = new Ring();
-    using pipe = new Pipe();
-    const buffer = new Uint8Array(64);
-    const read = failure(ring.read(pipe.readEnd, buffer), TypeError);
-    await ring.nop();
-    const moved = transfer(buffer.buffer);
-    pipe.write("late");
-    const error = await read;
-    expect(error.message).toContain("transferred");
-    expect(error.message).toContain("read (result 4)");
-    expect(new TextDecoder().decode(moved.slice(0, 4))).toBe("late");
-    expect(ring.stats.inFlight).toBe(0);
-  });
+/** What operations go between: pipes, sockets that are connected, a file. */
+interface Place {
+  readonly ring: Ring;
+  readonly pipe: Pipe;
+  readonly near: number;
+  readonly far: number;
+  readonly path: string;
+}
 
-  test("of a write, too, and of one that fails", async () => {
+const namespace = await findNamespace();
+const ATTRIBUTE = `${namespace}.uring`;
+const HAS_SOCKETS = hasOp("SOCKET");
+const HAS_ATTRIBUTES = namespace !== undefined;
+const feedPipe = ({ pipe }: Place) => pipe.write("12345678");
+const feedSocket = ({ ring, far }: Place) => ring.send(far, bytesOf("12345678"));
+
+type Buffers = readonly [Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>];
+/** Operations with a program's buffers: with what they complete, and what brings those that wait to that. */
+const KINDS: [
+  name: string,
+  isHere: boolean,
+  result: number,
+  start: (place: Place, buffers: Buffers) => Promise<unknown>,
+  feed?: (place: Place) => unknown,
+][] = [
+  ["read", true, 4, ({ ring, pipe }, [, buffer]) => ring.read(pipe.readEnd, buffer), feedPipe],
+  ["readv", true, 8, ({ ring, pipe }, buffers) => ring.readv(pipe.readEnd, buffers), feedPipe],
+  ["recv", HAS_SOCKETS, 4, ({ ring, near }, [, buffer]) => ring.recv(near, buffer), feedSocket],
+  ["write", true, 4, ({ ring, pipe }, [, buffer]) => ring.write(pipe.writeEnd, buffer)],
+  ["writev", true, 8, ({ ring, pipe }, buffers) => ring.writev(pipe.writeEnd, buffers)],
+  ["send", HAS_SOCKETS, 4, ({ ring, near }, [, buffer]) => ring.send(near, buffer)],
+  ["sendmsg", HAS_SOCKETS, 8, ({ ring, near }, buffers) => ring.sendmsg(near, { buffers })],
+  ["getxattr", HAS_ATTRIBUTES, 4, ({ ring, path }, [, buffer]) => ring.getxattr(path, ATTRIBUTE, buffer)],
+  ["setxattr", HAS_ATTRIBUTES, 0, ({ ring, path }, [, buffer]) => ring.setxattr(path, ATTRIBUTE, buffer)],
+];
+
+async function withPlace(body: (place: Place) => Promise<void>): Promise<void> {
+  await using net = new Net();
+  using pipe = new Pipe();
+  using folder = new TempFolder();
+  const { ring } = net;
+  const path = folder.write("file", "");
+  if (HAS_ATTRIBUTES) await ring.setxattr(path, ATTRIBUTE, "5678");
+  const [near, far] = HAS_SOCKETS ? await net.pair("unix") : [-1, -1];
+  await body({ ring, pipe, near, far, path });
+}
+
+describe("a buffer that is transferred while the kernel has it", () => {
+  test.each(KINDS.filter(([, isHere]) => isHere))(
+    "is found out as %s() completes",
+    (name, _, result, start, feed) =>
+      withPlace(async (place) => {
+        const { ring } = place;
+        const buffers = [new Uint8Array(4), new Uint8Array(4)] as const;
+        const error = failure(start(place, buffers), TypeError);
+        // What does not wait is the kernel's with the end of this turn.
+        if (feed !== undefined) await ring.nop();
+        const moved = transfer(buffers[1].buffer);
+        await feed?.(place);
+        expect((await error).message).toMatch(
+          new RegExp(`^${name} \\(result ${result}\\): its buffer was transferred`),
+        );
+        if (feed !== undefined) expect(["1234", "5678"]).toContain(textOf(new Uint8Array(moved)));
+        expect(ring.stats.inFlight).toBe(0);
+      }),
+  );
+
+  test.skipIf(!HAS_SOCKETS)(
+    "is not of a message: rejected, it would lose the descriptors that came with it",
+    () =>
+      withPlace(async ({ ring, near, far, pipe }) => {
+        const buffer = new Uint8Array(4);
+        const received = ring.recvmsg(near, { buffers: [buffer], control: 64 });
+        await ring.nop();
+        const moved = transfer(buffer.buffer);
+        await ring.sendmsg(far, { buffers: [bytesOf("late")], control: [scmRights([pipe.writeEnd])] });
+        const { bytes, control } = await received;
+        expect(bytes).toBe(4);
+        expect(textOf(new Uint8Array(moved))).toBe("late");
+        const [fd] = scmFds(control);
+        await ring.write(fd!, bytesOf("alive"));
+        expect(pipe.read()).toBe("alive");
+        await ring.closeFd(fd!);
+      }),
+  );
+
+  test("is found out of one that fails, too", async () => {
     await using ring = new Ring();
     using pipe = new Pipe();
     const buffers = [new Uint8Array(64), new Uint8Array(64)];
@@ -35,41 +110,28 @@ describe("a buffer that is transferred while the kernel has it", () => {
     abort.abort();
     for (const read of reads) expect((await failure(read, Error)).message).toContain("transferred");
     expect(kept.every(({ byteLength }) => byteLength === 64)).toBe(true);
-    const content = new Uint8Array(8);
-    const write = failure(ring.write(pipe.writeEnd, content), TypeError);
-    const moved = transfer(content.buffer);
-    expect((await write).message).toContain("write (result 8)");
-    expect(moved.byteLength).toBe(8);
   });
 
-  test("one of several is reported as well", async () => {
-    await using ring = new Ring();
-    using pipe = new Pipe();
-    const [first, second] = [new Uint8Array(4), new Uint8Array(4)];
-    const read = failure(ring.readv(pipe.readEnd, [first, second]), TypeError);
-    await ring.nop();
-    const moved = transfer(first.buffer);
-    pipe.write("12345678");
-    expect((await read).message).toContain("readv (result 8): its buffer was transferred");
-    expect(moved.byteLength).toBe(4);
-  });
+  /** Of a pool, those that know the buffer by its index as well as those that do not. */
+  const POOLED: [name: string, read: (ring: Ring, fd: number, buffer: Uint8Array) => Promise<number>][] = [
+    ["read", (ring, fd, buffer) => ring.read(fd, buffer)],
+    ["readFixed", (ring, fd, buffer) => ring.readFixed(fd, buffer)],
+    ["readv", (ring, fd, buffer) => ring.readv(fd, [buffer])],
+  ];
 
-  test("of a pool is none: the pages stay, and the bytes arrive with whoever has them now", async () => {
+  test.each(POOLED)("of a pool is none: the pages stay, and the bytes arrive with whoever has them now (%s)", async (
+    _,
+    start,
+  ) => {
     await using ring = new Ring();
     using pipe = new Pipe();
-    const pool = new BufferPool({ size: 4096, count: 1 });
+    const pool = new BufferPool({ ring, size: 4096, count: 1 });
     const buffer = pool.acquire();
-    const read = ring.read(pipe.readEnd, buffer);
+    const read = start(ring, pipe.readEnd, buffer);
     await ring.nop();
-    let moved: ArrayBuffer | undefined;
-    try {
-      moved = transfer(buffer.buffer);
-    } catch {
-      // this runtime refuses
-    }
+    const { moved } = transferAway(buffer.buffer) ?? { moved: buffer.buffer }; // this runtime refuses
     pipe.write("late");
     expect(await read).toBe(4);
-    const holder = moved !== undefined && buffer.byteLength === 0 ? moved : buffer.buffer;
-    expect(new TextDecoder().decode(holder.slice(0, 4))).toBe("late");
+    expect(textOf(new Uint8Array(moved), 4)).toBe("late");
   });
 });

@@ -3,22 +3,9 @@ import { IOSQE, Ring, UringError, XATTR } from "../../mod.ts";
 import { failure, failures } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
 import { collectGarbage } from "../support/garbage.ts";
+import { findNamespace } from "../support/xattr.ts";
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
-
-/** A namespace that the file system of temporary files has: tmpfs took user attributes in Linux 6.6, ramfs has none. */
-async function findNamespace(): Promise<string | undefined> {
-  await using ring = new Ring();
-  using folder = new TempFolder();
-  const path = folder.write("file", "");
-  if (!ring.probe().op("SETXATTR").supported) return undefined; // since Linux 5.19
-  for (const namespace of ["user", "trusted"]) {
-    const set = await ring.setxattr(path, `${namespace}.uring`, "").catch(({ code }) => code);
-    if (set === 0) return namespace;
-    expect(set).toMatch(/EOPNOTSUPP|EPERM/);
-  }
-  return undefined;
-}
 
 const namespace = await findNamespace();
 
