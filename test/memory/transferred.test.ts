@@ -135,3 +135,22 @@ describe("a buffer that is transferred while the kernel has it", () => {
     expect(textOf(new Uint8Array(moved), 4)).toBe("late");
   });
 });
+
+test.each(["read", "readFixed"] as const)(
+  "a buffer of a pool that is copied while %s() has it stays the pool's: the bytes arrive there alone",
+  async (how) => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    using pool = new BufferPool({ ring, size: 4096, count: 1 });
+    const buffer = pool.acquire();
+    const read = ring[how](pipe.readEnd, buffer);
+    await ring.nop();
+    const copies = [structuredClone(buffer), new Uint8Array(structuredClone(buffer.buffer))];
+    pipe.write("late");
+    expect(await read).toBe(4);
+    expect(new TextDecoder().decode(buffer.subarray(0, 5))).toBe("late\0");
+    for (const copy of copies) expect(copy.every((byte) => byte === 0)).toBe(true);
+    pool.release(buffer);
+    expect(pool.available).toBe(1);
+  },
+);

@@ -13,7 +13,7 @@ export interface WorkerHandle {
 
 /** What started a worker, seen from it. */
 export interface ParentPort {
-  post(message: unknown): void;
+  post(message: unknown, transfer?: ArrayBuffer[]): void;
   /** Hears the first message. */
   once(handler: (message: unknown) => void): void;
   /** The worker may end now: nobody listens any more. */
@@ -60,18 +60,18 @@ export function portToParent(): ParentPort {
   if (typeof Deno === "undefined" && parentPort !== null) {
     const port = parentPort;
     return {
-      post: (message) => port.postMessage(message),
+      post: (message, transfer) => port.postMessage(message, transfer),
       once: (handler) => port.once("message", handler),
       end: () => port.close(),
     };
   }
   const web = globalThis as unknown as {
-    postMessage: (message: unknown) => void;
+    postMessage: (message: unknown, transfer?: ArrayBuffer[]) => void;
     onmessage: ((event: { data: unknown }) => void) | null;
     close: () => void;
   };
   return {
-    post: (message) => web.postMessage(message),
+    post: (message, transfer) => web.postMessage(message, transfer),
     once: (handler) =>
       web.onmessage = ({ data }) => {
         web.onmessage = null;
