@@ -21,6 +21,7 @@ port.once(async (order) => {
   // Always under way: the worker threads of the kernel write into these.
   for (let i = 0; i < 8; i++) {
     const buffer = pool.acquire();
+    await ring.read(fd, buffer, 0);
     (async () => {
       while (true) await ring.read(fd, buffer, 0, { flags: IOSQE.ASYNC });
     })().catch(() => {});

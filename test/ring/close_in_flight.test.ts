@@ -92,11 +92,15 @@ describe("close() ends what nobody lets go on:", () => {
 });
 
 /** What a stream is begun on, and how. */
+/** Whatever its values are. */
+// deno-lint-ignore no-explicit-any
+type Stream = Multishot<any>;
+
 interface StreamKind {
   readonly name: string;
   readonly has: boolean;
   readonly fd: (net: Net, pipe: Pipe) => Promise<number>;
-  readonly start: (ring: Ring, fd: number, o: MultishotOptions<unknown>) => Multishot<unknown>;
+  readonly start: (ring: Ring, fd: number, o: MultishotOptions<unknown>) => Stream;
 }
 
 const pipeEnd = (_: Net, { readEnd }: Pipe) => Promise.resolve(readEnd);
@@ -139,7 +143,7 @@ const STREAMS: readonly StreamKind[] = [
 
 describe.each(STREAMS.filter(({ has }) => has))("close() ends a $name that nothing comes on", ({ fd, start }) => {
   /** Begins it, closes its ring, and then sees what became of it. */
-  async function closed(o: MultishotOptions<unknown>, see: (stream: Multishot<unknown>) => () => Promise<void>) {
+  async function closed(o: MultishotOptions<unknown>, see: (stream: Stream) => () => Promise<void>) {
     await using net = new Net();
     using pipe = new Pipe();
     const on = await fd(net, pipe);

@@ -60,7 +60,7 @@ export function portToParent(): ParentPort {
   if (typeof Deno === "undefined" && parentPort !== null) {
     const port = parentPort;
     return {
-      post: (message, transfer) => port.postMessage(message, transfer),
+      post: (message, transfer = []) => port.postMessage(message, transfer),
       once: (handler) => port.once("message", handler),
       end: () => port.close(),
     };
