@@ -10,7 +10,7 @@ import { closeSync, openSync, readFileSync, readSync, writeSync } from "node:fs"
 import process from "node:process";
 import { TempFolder } from "../support/folder.ts";
 import { collectGarbage, collectUntil } from "../support/garbage.ts";
-import { rings } from "../support/process_state.ts";
+import { ringDescriptors } from "../support/process_state.ts";
 import { startWorker } from "../support/worker.ts";
 
 const BYTE = 7;
@@ -30,7 +30,7 @@ function isMapped(address: number): boolean {
 }
 
 async function one(): Promise<void> {
-  const before = rings();
+  const before = ringDescriptors();
   const worker = startWorker(script);
   let buffer: ArrayBuffer | undefined;
   const { address, moved } = await new Promise<{ address: number; moved: boolean }>((resolve) => {
@@ -42,7 +42,7 @@ async function one(): Promise<void> {
   });
   addresses.push(address);
   await worker.terminate();
-  while (rings() > before) await new Promise((resolve) => setTimeout(resolve, 1));
+  while (ringDescriptors() > before) await new Promise((resolve) => setTimeout(resolve, 1));
   for (let i = 0; i < 3; i++) collectGarbage();
   // Nobody reads the pipe any more: what goes in comes out here.
   writeSync(pipe, "0123456789");
