@@ -91,11 +91,10 @@ describe("close() ends what nobody lets go on:", () => {
   });
 });
 
-/** What a stream is begun on, and how. */
-/** Whatever its values are. */
-// deno-lint-ignore no-explicit-any
-type Stream = Multishot<any>;
+/** What is looked at of a stream, whatever its values. */
+type Stream = Pick<Multishot<unknown>, "arms" | "ended" | "next" | "return">;
 
+/** What a stream is begun on, and how. */
 interface StreamKind {
   readonly name: string;
   readonly has: boolean;
