@@ -154,3 +154,40 @@ test.each(["read", "readFixed"] as const)(
     expect(pool.available).toBe(1);
   },
 );
+
+/** What is used of WebAssembly, whose types not every runtime's bring. */
+const { Memory } = (globalThis as unknown as {
+  WebAssembly: { Memory: new (pages: object) => { buffer: ArrayBuffer; grow(pages: number): number } };
+}).WebAssembly;
+
+describe("a WebAssembly.Memory that grows while the kernel has it", () => {
+  const ENDS = [["is cancelled", -125], ["completes", 4]] as const;
+  // Bun moves it and frees what it was: nothing may arrive there.
+  const ends = "Bun" in globalThis ? ENDS.slice(0, 1) : ENDS;
+
+  test.each(ends)("is found out when the operation %s, and disturbs no other", async (how, result) => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    using other = new Pipe();
+    const memory = new Memory({ initial: 1, maximum: 4 });
+    const abort = new AbortController();
+    const { signal } = abort;
+    const lost = failure(ring.read(pipe.readEnd, new Uint8Array(memory.buffer), undefined, { signal }), TypeError);
+    const bytes = new Uint8Array(4);
+    const beside = ring.read(other.readEnd, bytes);
+    await ring.nop();
+    memory.grow(1);
+    if (how === "completes") pipe.write("lost");
+    else abort.abort();
+    expect((await lost).message).toContain(`read (result ${result}): its buffer was transferred`);
+    expect(ring.stats.inFlight).toBe(1);
+    other.write("kept");
+    expect(await beside).toBe(4);
+    expect(new TextDecoder().decode(bytes)).toBe("kept");
+    // As it is now it can be used.
+    const grown = new Uint8Array(memory.buffer, 65_536, 4);
+    pipe.write("here");
+    expect(await ring.read(pipe.readEnd, grown)).toBe(4);
+    expect(new TextDecoder().decode(grown)).toBe("here");
+  });
+});
