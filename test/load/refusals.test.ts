@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { elfFault } from "../../ffi/elf.ts";
+import { runChild } from "../support/child.ts";
 import { TempFolder } from "../support/folder.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 import {
@@ -36,6 +37,19 @@ describe("another machine", () => {
       message: refused.supported.reason,
       fix: refused.supported.fix,
     });
+  }, LIMIT);
+
+  test.each(["darwin", "win32"])("every entry point can be imported: %s", async (platform) => {
+    const { code, stdout, stderr } = await runChild("load_entries", [platform]);
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toContain("Usage: uring COMMAND");
+    const { supported, refusals, ops, help } = JSON.parse(stdout.trimEnd().split("\n").at(-1)!);
+    const name = platform === "win32" && RUNTIME === "deno" ? "windows" : platform;
+    const message = `io_uring is a facility of Linux; this is ${name}`;
+    const fix = expect.stringContaining("run on Linux 6.1 or newer: a server, a virtual machine, WSL 2");
+    expect(supported).toEqual({ ok: false, reason: message, fix });
+    expect(refusals).toEqual(Array(4).fill({ name: "LoadError", message, fix }));
+    expect([ops > 50, help]).toEqual([true, 0]);
   }, LIMIT);
 
   test("an architecture that there is no core for", async () => {
