@@ -18,6 +18,7 @@ import type { Engine } from "./engine.ts";
 import { Multishot } from "./multishot.ts";
 import { changeNapiId, type NapiOptions, type NapiSettings, registerNapi, unregisterNapi } from "./napi.ts";
 import { BufferOps } from "./ops_buffers.ts";
+import { pausedOf } from "./ops_stream.ts";
 import { type CancelTarget, sourceOf } from "./ops_time.ts";
 import { needDisabled, needRegister, registerCall, registerError } from "./register_call.ts";
 import { RegisteredFiles } from "./registered_files.ts";
@@ -208,7 +209,7 @@ export class RegisterOps extends BufferOps implements FileRegistrar {
       return isLeaving ? 1 : found;
     }
     // Those that are being taken back are cancelled already: the kernel may find them, or not.
-    const streams = this.pausedOf(target, fixedFile);
+    const streams = pausedOf(engine, target, fixedFile);
     const leaving = streams.map((stream) => stream.slot()).filter((slot) => slot >= 0);
     let found = streams.filter((stream) => stream.cancel()).length;
     cancelSlots(engine, leaving, deadline);

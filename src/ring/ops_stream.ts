@@ -45,7 +45,7 @@ import {
 } from "./arguments.ts";
 import { type OpOptions, writeTimespec } from "./base.ts";
 import { BufferGroups, closedMeanwhile } from "./buffer_groups.ts";
-import type { Paused } from "./engine.ts";
+import type { Engine, Paused } from "./engine.ts";
 import type { Extra } from "./pending.ts";
 import { UnsupportedError } from "./errors.ts";
 import { cloexec } from "./net_connect.ts";
@@ -548,7 +548,9 @@ export class StreamOps extends SystemOps {
       return this.engine.slotOf(operation) < 0 ? Promise.resolve(found) : super.cancel(operation!, o);
     }
     const found = super.cancel(target, o);
-    const paused = this.engine.building || o?.signal?.aborted ? [] : this.pausedOf(target, o?.fixedFile ?? false);
+    const paused = this.engine.building || o?.signal?.aborted
+      ? []
+      : pausedOf(this.engine, target, o?.fixedFile ?? false);
     if (paused.length === 0) return found;
     if (o?.all === false) return found.then((count) => count > 0 ? count : endStreams(paused.slice(0, 1)));
     const ended = endStreams(paused);
@@ -557,18 +559,6 @@ export class StreamOps extends SystemOps {
       if (ended === 0) throw error;
       return ended;
     });
-  }
-
-  /**
-   * Streams that wait, for their consumers or for buffers, or soon will: what is in flight of them does not tell of them.
-   *
-   * @internal
-   */
-  protected pausedOf(target: CancelTarget, fixedFile: boolean): Paused[] {
-    return [...this.engine.paused].filter((stream) =>
-      target === "all" || "fd" in target && stream.fd === target.fd && stream.fixedFile === fixedFile ||
-      "op" in target && stream.op === target.op.toLowerCase()
-    );
   }
 
   // What a BufferRing asks of its ring
@@ -601,6 +591,14 @@ export class StreamOps extends SystemOps {
 }
 
 function ignore(): void {}
+
+/** Streams that wait, for their consumers or for buffers, or soon will: what is in flight of them does not tell of them. */
+export function pausedOf(engine: Engine, target: CancelTarget, fixedFile: boolean): Paused[] {
+  return [...engine.paused].filter((stream) =>
+    target === "all" || "fd" in target && stream.fd === target.fd && stream.fixedFile === fixedFile ||
+    "op" in target && stream.op === target.op.toLowerCase()
+  );
+}
 
 /** Ends streams as a cancellation would; how many of them have no operation for one to find. */
 function endStreams(streams: readonly Paused[]): number {

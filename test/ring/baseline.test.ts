@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { isDeepStrictEqual } from "node:util";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { AbortError, BufferPool, IOSQE, Ring, type RingOptions } from "../../mod.ts";
 import { failures } from "../support/failure.ts";
 import { A_FEW, collectUntil } from "../support/garbage.ts";
@@ -63,6 +62,9 @@ async function use(options: RingOptions, pipe: Pipe, pools: BufferPool[]): Promi
   return [ring, failures(pending, AbortError)];
 }
 
+// What other files have dropped would go meanwhile.
+beforeAll(async () => void await collectUntil(() => false, A_FEW));
+
 describe.each(RING_KINDS)("a ring %s, closed", (_, options) => {
   test.each([["in the end", (ring: Ring) => ring.close()], ["at once", (ring: Ring) => ring[Symbol.dispose]()]])(
     "%s, leaves nothing behind",
@@ -79,7 +81,10 @@ describe.each(RING_KINDS)("a ring %s, closed", (_, options) => {
         await close(ring);
         await pending;
       }
-      expect(await settled((now) => isDeepStrictEqual(now, before))).toEqual(before);
+      // Less, where something that others had dropped went meanwhile.
+      const excess = (now: Holdings) =>
+        Object.entries(now).filter(([name, held]) => held > before[name as keyof Holdings]);
+      expect(excess(await settled((now) => excess(now).length === 0))).toEqual([]);
       for (const pool of pools) pool.close();
     },
   );
