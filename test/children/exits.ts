@@ -57,7 +57,7 @@ function startBusyWorker(): Promise<void> {
   const worker = startWorker(new URL(import.meta.url.replace("exits", "worker_busy")));
   return new Promise((resolve) => {
     worker.onMessage((message) => {
-      if (message === "ready") worker.post({ pipe, file, how: "terminate" });
+      if (message === "ready") worker.post({ pipe, file: fd, how: "terminate" });
       if (message === "busy") resolve();
     });
   });

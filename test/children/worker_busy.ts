@@ -1,16 +1,16 @@
 /**
  * A worker with reads into its own heap in flight, and the waker awake. How it ends is its parent's choice.
  *
- * Told by message: { pipe: a pipe's read end, file: a path, how: "end" | "throw" | "terminate" | "close" | "exit" }.
+ * Told by message: { pipe: a pipe's read end, file: a descriptor, how: "end" | "throw" | "terminate" | "close" | "exit" }.
  */
 
 import process from "node:process";
-import { AT, IORING_FEAT, IOSQE, Ring } from "../../mod.ts";
+import { IORING_FEAT, IOSQE, Ring } from "../../mod.ts";
 import { RawRing } from "../../src/ring/raw.ts";
 
 interface Order {
   pipe: number;
-  file: string;
+  file: number;
   how: "end" | "throw" | "terminate" | "close" | "exit";
 }
 
@@ -57,18 +57,17 @@ function readInSilence(pipe: number): void {
 }
 
 const port = await portOf();
-port.listen(async ({ pipe, file, how }) => {
+port.listen(({ pipe, file, how }) => {
   const ring = new Ring({ entries: 64 });
   // Never ready: these wait in the kernel until the end. Small views and large ones live in different heaps.
   for (let i = 0; i < 8; i++) ring.read(pipe, new Uint8Array(i % 2 === 0 ? 48 : 65536)).catch(() => {});
   ring.pollAdd(pipe, 1).catch(() => {});
   readInSilence(pipe);
-  const fd = await ring.openat(AT.FDCWD, file, 0);
   // Always under way: the worker threads of the kernel write into these.
   for (let i = 0; i < 8; i++) {
     (async () => {
       const buffer = new Uint8Array(65536);
-      while (true) await ring.read(fd, buffer, 0, { flags: 16 /* IOSQE_ASYNC */ });
+      while (true) await ring.read(file, buffer, 0, { flags: 16 /* IOSQE_ASYNC */ });
     })().catch(() => {});
   }
   let ticks = 0;

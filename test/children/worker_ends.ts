@@ -1,22 +1,26 @@
 /**
  * Starts workers with operations in flight, one after another, and ends each: by terminate(), by their own end, by an
  * error, by process.exit(). After each, what is written into the pipe must still be there: nobody may read it into memory
- * that is gone.
+ * that is gone. After all, the process has what it had after the first.
  *
  * Arguments: how, how many.
  */
 
-import { closeSync, mkdtempSync, openSync, readdirSync, readSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { execFileSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { Worker as NodeWorker } from "node:worker_threads";
+import { type Balance, excess, takeBalance } from "../soak/balance.ts";
+import { ringDescriptors, threads } from "../support/process_state.ts";
+import { TIME_SCALE } from "../support/time_scale.ts";
 
 const how = process.argv[2] as "end" | "throw" | "terminate" | "close" | "exit";
 const count = Number(process.argv[3]);
 const folder = mkdtempSync(`${tmpdir()}/uring-worker-`);
-const file = `${folder}/data`;
-writeFileSync(file, new Uint8Array(65536).fill(7));
+writeFileSync(`${folder}/data`, new Uint8Array(65536).fill(7));
+/** Of this thread: a worker that is ended closes nothing. */
+const file = openSync(`${folder}/data`, "r");
 const fifo = `${folder}/fifo`;
 execFileSync("mkfifo", [fifo]);
 const pipe = openSync(fifo, "r+");
@@ -66,26 +70,8 @@ function start(): Handle {
   };
 }
 
-function threads(): number {
-  return readdirSync("/proc/self/task").length;
-}
-
-function rings(): number {
-  return readdirSync("/proc/self/fd").filter((fd) => {
-    try {
-      return fd !== "" && execLink(fd).includes("io_uring");
-    } catch {
-      return false;
-    }
-  }).length;
-}
-
-function execLink(fd: string): string {
-  return process.getBuiltinModule("node:fs").readlinkSync(`/proc/self/fd/${fd}`);
-}
-
 /** Newer versions of Node have rings of their own. */
-const ringsBefore = rings();
+const ringsBefore = ringDescriptors();
 
 async function one(): Promise<void> {
   const worker = start();
@@ -113,14 +99,45 @@ async function one(): Promise<void> {
 /** Deno tells nothing of a worker's end: its ring's descriptor does. */
 async function gone(): Promise<void> {
   const deadline = Date.now() + 20_000;
-  while (rings() > ringsBefore) {
-    if (Date.now() > deadline) throw new Error(`${rings() - ringsBefore} rings are left, ${threads()} threads`);
+  while (ringDescriptors() > ringsBefore) {
+    if (Date.now() > deadline) {
+      throw new Error(`${ringDescriptors() - ringsBefore} rings are left, ${threads()} threads`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
 
+/** What is the runtime's: Deno leaves an event loop of each worker's behind; threads, and memory, may serve the next. */
+const KEPT = {
+  loops: typeof Deno === "undefined" ? 0 : count,
+  threads: 4,
+  guards: Infinity,
+  residentMiB: Infinity,
+};
+
+/** Deno opens a pair of sockets of its own, sooner or later. */
+async function balance(): Promise<Balance> {
+  const all = await takeBalance();
+  return { ...all, descriptors: all.descriptors.filter((target) => !target.startsWith("socket:")) };
+}
+
+/** Waits until there is no more than before: threads, and what the kernel gives back, take a moment. */
+async function settled(before: Balance): Promise<void> {
+  const deadline = Date.now() + 20_000 * TIME_SCALE;
+  while (true) {
+    const problems = excess(before, await balance(), KEPT);
+    if (problems.length === 0) return;
+    if (Date.now() > deadline) throw new Error(problems.join("; "));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 // Without the wait below, a read that was left behind would hang this: a hang is a failure, told by the parent.
-for (let i = 0; i < count; i++) await one();
+await one();
+const before = await balance();
+for (let i = 1; i < count; i++) await one();
+await settled(before);
+closeSync(file);
 closeSync(pipe);
 rmSync(folder, { recursive: true });
 console.log(`ok ${count} ${threads()}`);
