@@ -41,6 +41,24 @@ export interface Shots<T> {
   readonly whenProvided?: (callback: () => void) => void;
 }
 
+/** Values that nobody took yet: from `first` on. */
+interface Left<T> {
+  values: T[];
+  first: number;
+  readonly discard: ((value: T) => void) | undefined;
+}
+
+function discardAll<T>(left: Left<T>): void {
+  const values = left.values.slice(left.first);
+  left.values = [];
+  left.first = 0;
+  for (const value of values) left.discard?.(value);
+}
+
+/** A stream that has ended, and is dropped with what nobody took. */
+// deno-lint-ignore no-explicit-any -- whatever its values are
+const forgotten = new FinalizationRegistry<Left<any>>(discardAll);
+
 const DEFAULT_HIGH_WATER = 1024;
 const ECANCELED = -125;
 const ENOBUFS = -105;
@@ -72,9 +90,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   readonly #highWater: number;
   #state: State = "paused";
   #operation: Promise<number> | undefined;
-  /** Values that nobody took yet: from `#first` on. */
-  #queue: T[] = [];
-  #first = 0;
+  readonly #left: Left<T>;
   readonly #takers: { resolve: (result: IteratorResult<T, undefined>) => void; reject: (error: unknown) => void }[] =
     [];
   #error: unknown;
@@ -110,6 +126,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     }
     this.#engine = engine;
     this.#shots = shots;
+    this.#left = { values: [], first: 0, discard: shots.discard };
     this.#each = each;
     this.#highWater = highWater;
     this.#signal = options?.signal;
@@ -145,7 +162,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
 
   /** Values that wait to be taken. */
   get waiting(): number {
-    return this.#queue.length - this.#first;
+    return this.#left.values.length - this.#left.first;
   }
 
   /** @internal The promise in the pending table; undefined while the kernel does not have it. */
@@ -246,7 +263,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     } else if (this.#takers.length > 0) {
       this.#takers.shift()!.resolve({ value, done: false });
     } else {
-      this.#queue.push(value);
+      this.#left.values.push(value);
       if (this.#state === "armed" && this.waiting >= this.#highWater) this.#takeBack("pausing");
     }
   }
@@ -343,6 +360,8 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#endPause();
+    // They can still be taken, or left: or forgotten.
+    if (this.waiting > 0 && this.#left.discard !== undefined) forgotten.register(this, this.#left);
     if (this.#failed) {
       // Whoever closes a ring knows that its streams end: that need not be heard.
       if (this.#engine.closed && this.#error instanceof AbortError) this.#ended.catch(ignore);
@@ -367,10 +386,11 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   next(): Promise<IteratorResult<T, undefined>> {
     if (this.#each !== undefined) return Promise.reject(new TypeError("this operation gives its values to `each`"));
     if (this.waiting > 0) {
-      const value = this.#queue[this.#first++]!;
-      if (this.#first === this.#queue.length || this.#first > 4096) {
-        this.#queue = this.#queue.slice(this.#first);
-        this.#first = 0;
+      const left = this.#left;
+      const value = left.values[left.first++]!;
+      if (left.first === left.values.length || left.first > 4096) {
+        left.values = left.values.slice(left.first);
+        left.first = 0;
       }
       if (this.#state === "paused") this.#resume();
       return Promise.resolve({ value, done: false });
@@ -387,10 +407,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   async return(): Promise<IteratorResult<T, undefined>> {
     if (this.#state === "paused") this.#end();
     else if (this.#state !== "ended") this.#takeBack("stopping");
-    const left = this.#queue.slice(this.#first);
-    this.#queue = [];
-    this.#first = 0;
-    for (const value of left) this.#shots.discard?.(value);
+    discardAll(this.#left);
     await this.#ended.catch(ignore);
     return DONE;
   }

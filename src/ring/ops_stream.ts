@@ -159,7 +159,7 @@ export class StreamOps extends SystemOps {
 
   /**
    * Accepts every connection on a listening socket. What nobody took is closed at the end. What waits when the ring is
-   * closed can still be taken; leaving the loop, or `return()`, closes it.
+   * closed can still be taken; leaving the loop, or `return()`, closes it, and so does a collection of garbage.
    *
    * @param fd the listening socket
    * @returns the descriptor of each connection; its slot with `slot: "alloc"`

@@ -19,6 +19,7 @@ import {
 } from "../../mod.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
+import { A_FEW, collectUntil } from "../support/garbage.ts";
 import { hasOp, hasStreams, hasSyncCancel, hasTicks } from "../support/kernel.ts";
 import { closeFd, Listener } from "../support/listener.ts";
 import { Pipe } from "../support/pipe.ts";
@@ -335,6 +336,25 @@ describe.skipIf(!hasOp("SOCKET"))("acceptMultishot()", () => {
     );
     await end(ring, ring.acceptMultishot(listener.fd));
     await Promise.all(ends);
+  });
+
+  test("closes what nobody took of streams that have ended, and were forgotten", async () => {
+    using folder = new TempFolder();
+    let closed = 0;
+    const forget = async (path: string) => {
+      const ring = new Ring();
+      await using listener = await Listener.unix(path);
+      const [socket] = await clients(path, 1);
+      socket!.resume().once("close", () => closed++);
+      ring.acceptMultishot(listener.fd);
+      await ring.nop();
+      await ring.close();
+    };
+    const COUNT = 8;
+    for (let i = 0; i < COUNT; i++) await forget(folder.at(`${i}`));
+    // A collector that searches the stack may find one there still.
+    expect(await collectUntil(() => closed >= COUNT - 1)).toBe(true);
+    await collectUntil(() => closed === COUNT, A_FEW);
   });
 
   test.each(
