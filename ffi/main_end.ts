@@ -57,7 +57,7 @@ export function endOnFailure(): void {
 /** Whether somebody listens by Node's names: Deno asks those after its own listeners. */
 function isHandled(type: string): boolean {
   const process = nodeProcess();
-  return process.listenerCount("uncaughtException") > 0 || process.hasUncaughtExceptionCaptureCallback() ||
+  return process.listenerCount("uncaughtException") > 0 || process.hasUncaughtExceptionCaptureCallback?.() ||
     type === "unhandledrejection" && process.listenerCount("unhandledRejection") > 0;
 }
 

@@ -160,7 +160,10 @@ export class BufferRing implements BufferGroup {
   readonly #mask: number;
   /** Modulo 2^16, as the kernel has it. */
   #tail = 0;
-  /** Which buffer lies in a place of the ring, and the place of a buffer: bundles are consecutive places. */
+  /**
+   * Which buffer lies in a place of the ring, and the place of a buffer as the kernel counts: modulo 2^16. Bundles are
+   * consecutive places.
+   */
   readonly #order: Uint16Array;
   readonly #places: Uint16Array;
   /** Of each buffer: bytes given with it, bytes used up, borrowed pieces, and whether the kernel may use it still. */
@@ -327,7 +330,7 @@ export class BufferRing implements BufferGroup {
   takeBack(head: number): void {
     const withKernel = (this.#tail - head) & 0xffff;
     for (let id = 0; id < this.count; id++) {
-      if (this.#provided[id] === 0 || ((this.#places[id]! - head) & this.#mask) < withKernel) continue;
+      if (this.#provided[id] === 0 || ((this.#places[id]! - head) & 0xffff) < withKernel) continue;
       this.#provided[id] = 0;
       if (this.#lent[id] === 0) this.#return(id);
     }
@@ -345,9 +348,9 @@ export class BufferRing implements BufferGroup {
     each: (id: number, from: number, length: number) => void,
   ): void {
     let id = flags >>> 16;
-    let place = this.#places[id]!;
+    let place = this.#places[id]! & this.#mask;
     let left = Math.max(res, 0);
-    const goesOn = (flags & IORING_CQE_F.BUF_MORE) !== 0 || res === 0 && this.#isNext(place);
+    const goesOn = (flags & IORING_CQE_F.BUF_MORE) !== 0 || res === 0 && this.#isNext(id);
     let seen = 0;
     while (true) {
       const from = this.#used[id]!;
@@ -368,13 +371,13 @@ export class BufferRing implements BufferGroup {
   }
 
   /**
-   * Whether the kernel takes next what lies in a place, though it says that it has done with it: a read that ends with
-   * nothing leaves an incremental buffer where it is, and some kernels say so by nothing (6.12 to 6.18, some of each).
+   * Whether the kernel takes this buffer next, though it says that it has done with it: a read that ends with nothing leaves
+   * an incremental one where it is, and some kernels say so by nothing (6.12 to 6.18, some of each). Not of a regular file.
    */
-  #isNext(place: number): boolean {
+  #isNext(id: number): boolean {
     if (!this.incremental || this.#closed) return false;
     try {
-      return ((this.#ring.bufferRingHead(this.group) ^ place) & this.#mask) === 0;
+      return this.#ring.bufferRingHead(this.group) === this.#places[id];
     } catch {
       return false; // the ring is closed
     }
@@ -415,7 +418,7 @@ export class BufferRing implements BufferGroup {
     this.#words[at + 2] = length;
     this.#halves[place * (ENTRY / 2) + 6] = id;
     this.#order[place] = id;
-    this.#places[id] = place;
+    this.#places[id] = this.#tail;
     this.#lengths[id] = length;
     this.#used[id] = 0;
     this.#provided[id] = 1;

@@ -37,6 +37,8 @@ export interface Shots<T> {
   readonly isValue?: (errno: number) => boolean;
   /** Takes what nobody consumed: closes an accepted socket, gives a buffer back. */
   readonly discard?: (value: T) => void;
+  /** Takes what nobody took of a stream that was collected. It must not lead to the stream. */
+  readonly forget?: (value: T) => void;
   /** Calls back once the kernel has buffers again, after ENOBUFS. */
   readonly whenProvided?: (callback: () => void) => void;
 }
@@ -45,19 +47,25 @@ export interface Shots<T> {
 interface Left<T> {
   values: T[];
   first: number;
-  readonly discard: ((value: T) => void) | undefined;
 }
 
-function discardAll<T>(left: Left<T>): void {
+/** Takes all that is left. */
+function takeAll<T>(left: Left<T>, take: ((value: T) => void) | undefined): void {
   const values = left.values.slice(left.first);
   left.values = [];
   left.first = 0;
-  for (const value of values) left.discard?.(value);
+  for (const value of values) take?.(value);
 }
 
-/** A stream that has ended, and is dropped with what nobody took. */
-// deno-lint-ignore no-explicit-any -- whatever its values are
-const forgotten = new FinalizationRegistry<Left<any>>(discardAll);
+interface Forgotten {
+  // deno-lint-ignore no-explicit-any -- whatever its values are
+  readonly left: Left<any>;
+  // deno-lint-ignore no-explicit-any
+  readonly forget: (value: any) => void;
+}
+
+/** Streams that are dropped with what nobody took. */
+const forgotten = new FinalizationRegistry<Forgotten>(({ left, forget }) => takeAll(left, forget));
 
 const DEFAULT_HIGH_WATER = 1024;
 const ECANCELED = -125;
@@ -90,7 +98,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   readonly #highWater: number;
   #state: State = "paused";
   #operation: Promise<number> | undefined;
-  readonly #left: Left<T>;
+  readonly #left: Left<T> = { values: [], first: 0 };
   readonly #takers: { resolve: (result: IteratorResult<T, undefined>) => void; reject: (error: unknown) => void }[] =
     [];
   #error: unknown;
@@ -107,7 +115,8 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   readonly #interrupted = (): void => {
     if (this.#state === "paused") this.#again();
   };
-  readonly #whilePaused: Paused;
+  /** @internal How others know it while it waits. */
+  readonly waiter: Paused;
 
   /** @internal */
   constructor(engine: Engine, shots: Shots<T>, options: MultishotOptions<T> | undefined) {
@@ -126,17 +135,16 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     }
     this.#engine = engine;
     this.#shots = shots;
-    this.#left = { values: [], first: 0, discard: shots.discard };
     this.#each = each;
     this.#highWater = highWater;
     this.#signal = options?.signal;
-    this.#whilePaused = {
+    this.waiter = {
       op: shots.op,
       fd: shots.fd,
       fixedFile: isFixed(options),
       interrupted: this.#interrupted,
       slot: () => this.#engine.slotOf(this.#operation),
-      cancel: () => this.cancelWaiting(),
+      cancel: () => this.#cancelWaiting(),
     };
     this.#ended = new Promise((resolve, reject) => {
       this.#settleEnded = resolve;
@@ -145,6 +153,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     // With a callback nobody else hears of a failure; an iterator throws it.
     if (each === undefined) this.#ended.catch(ignore);
     this.#arm();
+    if (shots.forget !== undefined) forgotten.register(this, { left: this.#left, forget: shots.forget });
   }
 
   /**
@@ -172,12 +181,9 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
 
   /**
    * Ends it as a cancellation would, where that would not: the kernel does not have it, has just ended it, or is taking it
-   * back.
-   *
-   * @internal
-   * @returns whether that was so
+   * back. Whether that was so.
    */
-  cancelWaiting(): boolean {
+  #cancelWaiting(): boolean {
     if (this.#state === "paused") {
       this.#endCancelled();
       return true;
@@ -226,7 +232,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
 
   #takeLast(res: number, flags: number): number {
     // From here on there is nothing in the kernel to be found, and it is told of later.
-    this.#engine.paused.add(this.#whilePaused);
+    this.#engine.paused.add(this.waiter);
     const isData = res >= 0 ? !this.#isEnd(res) : this.#shots.isValue?.(res) ?? false;
     if (isData) {
       this.#take(res, flags);
@@ -306,12 +312,12 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   #pause(): void {
     this.#state = "paused";
     if (this.#engine.closed || this.#signal?.aborted) return this.#again();
-    this.#engine.paused.add(this.#whilePaused);
+    this.#engine.paused.add(this.waiter);
     this.#signal?.addEventListener("abort", this.#interrupted);
   }
 
   #endPause(): void {
-    this.#engine.paused.delete(this.#whilePaused);
+    this.#engine.paused.delete(this.waiter);
     this.#signal?.removeEventListener("abort", this.#interrupted);
   }
 
@@ -350,7 +356,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   #takeBack(state: "pausing" | "stopping"): void {
     const cancelled = this.#state === "pausing";
     this.#state = state;
-    if (state === "pausing") this.#engine.paused.add(this.#whilePaused);
+    if (state === "pausing") this.#engine.paused.add(this.waiter);
     if (cancelled || this.#operation === undefined) return;
     const slot = this.#engine.slotOf(this.#operation);
     if (slot >= 0) this.#engine.canceller.slot(slot);
@@ -360,8 +366,6 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#endPause();
-    // They can still be taken, or left: or forgotten.
-    if (this.waiting > 0 && this.#left.discard !== undefined) forgotten.register(this, this.#left);
     if (this.#failed) {
       // Whoever closes a ring knows that its streams end: that need not be heard.
       if (this.#engine.closed && this.#error instanceof AbortError) this.#ended.catch(ignore);
@@ -407,7 +411,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   async return(): Promise<IteratorResult<T, undefined>> {
     if (this.#state === "paused") this.#end();
     else if (this.#state !== "ended") this.#takeBack("stopping");
-    discardAll(this.#left);
+    takeAll(this.#left, this.#shots.discard);
     await this.#ended.catch(ignore);
     return DONE;
   }

@@ -18,7 +18,7 @@ import type { Engine } from "./engine.ts";
 import { Multishot } from "./multishot.ts";
 import { changeNapiId, type NapiOptions, type NapiSettings, registerNapi, unregisterNapi } from "./napi.ts";
 import { BufferOps } from "./ops_buffers.ts";
-import { pausedOf } from "./ops_stream.ts";
+import { endStreams, pausedOf } from "./ops_stream.ts";
 import { type CancelTarget, sourceOf } from "./ops_time.ts";
 import { needDisabled, needRegister, registerCall, registerError } from "./register_call.ts";
 import { RegisteredFiles } from "./registered_files.ts";
@@ -203,16 +203,8 @@ export class RegisterOps extends BufferOps implements FileRegistrar {
     if (engine.chainOpen) throw new TypeError("syncCancel() after IO_LINK: that chain is not complete yet");
     this.engine.submitStaged();
     const deadline = timeout === undefined ? undefined : now() + timeout;
-    if (isStream) {
-      const isLeaving = target.cancelWaiting();
-      const found = cancelSlots(engine, slotsOf(engine, target.operation), deadline);
-      return isLeaving ? 1 : found;
-    }
-    // Those that are being taken back are cancelled already: the kernel may find them, or not.
-    const streams = pausedOf(engine, target, fixedFile);
-    const leaving = streams.map((stream) => stream.slot()).filter((slot) => slot >= 0);
-    let found = streams.filter((stream) => stream.cancel()).length;
-    cancelSlots(engine, leaving, deadline);
+    if (isStream) return endStreams([target.waiter]) + cancelSlots(engine, slotsOf(engine, target.operation), deadline);
+    let found = endStreams(pausedOf(engine, target, fixedFile));
     if (target === "all") {
       // What was cancelled may let the rest of its chain begin.
       for (let more = -1; more !== 0; found += more) more = cancelSlots(engine, engine.slotsOn(), deadline);

@@ -43,7 +43,7 @@ import {
   shown,
   toOffset,
 } from "./arguments.ts";
-import { type OpOptions, writeTimespec } from "./base.ts";
+import { checkOptions, type OpOptions, writeTimespec } from "./base.ts";
 import { BufferGroups, closedMeanwhile } from "./buffer_groups.ts";
 import type { Engine, Paused } from "./engine.ts";
 import type { Extra } from "./pending.ts";
@@ -193,12 +193,13 @@ export class StreamOps extends SystemOps {
         encode(words, at, fd, 0, 0, flags);
         if (pollFirst) words[at]! |= IORING_ACCEPT.POLL_FIRST << 16;
       });
+    const shots = { op: "accept", fd, start, values: (res: number) => [res] };
+    // Not by an operation: the ring may be closed by now. The slots end with it, the descriptors would not.
+    if (slot === undefined) return new Multishot(this.engine, { ...shots, discard: closeFd, forget: closeFd }, o);
     const discard = (accepted: number) => {
-      // Not by an operation: the ring may be closed by now. The slots end with it, the descriptors would not.
-      if (slot === undefined) load().closeFd(accepted);
-      else if (!this.engine.closed) void this.#closeSlot(accepted).catch(ignore);
+      if (!this.engine.closed) void this.#closeSlot(accepted).catch(ignore);
     };
-    return new Multishot(this.engine, { op: "accept", fd, start, values: (res) => [res], discard }, o);
+    return new Multishot(this.engine, { ...shots, discard }, o);
   }
 
   async #closeSlot(slot: number): Promise<number> {
@@ -540,19 +541,21 @@ export class StreamOps extends SystemOps {
    * @returns how many operations were found
    */
   // deno-lint-ignore no-explicit-any -- whatever its values are
-  override cancel(target: CancelTarget | Multishot<any>, o?: CancelOptions): Promise<number> {
+  override cancel(target: CancelTarget | Multishot<any>, o: CancelOptions = {}): Promise<number> {
+    checkOptions(o);
+    // It does not begin, whatever is meant.
+    if (o.signal?.aborted) return super.cancel("all", o);
+    const { engine } = this;
     if (target instanceof Multishot) {
-      if (o?.signal?.aborted) return super.cancel("all", o);
-      const found = target.cancelWaiting() ? 1 : 0;
+      const ended = endStreams([target.waiter]);
       const { operation } = target;
-      return this.engine.slotOf(operation) < 0 ? Promise.resolve(found) : super.cancel(operation!, o);
+      return engine.slotOf(operation) < 0 ? Promise.resolve(ended) : super.cancel(operation!, o);
     }
+    const paused = engine.building ? [] : pausedOf(engine, target, o.fixedFile ?? false);
+    // One of them ends without an operation of its own, or with one that is being taken back already.
+    if (o.all === false && paused.some((stream) => stream.cancel())) return Promise.resolve(1);
     const found = super.cancel(target, o);
-    const paused = this.engine.building || o?.signal?.aborted
-      ? []
-      : pausedOf(this.engine, target, o?.fixedFile ?? false);
-    if (paused.length === 0) return found;
-    if (o?.all === false) return found.then((count) => count > 0 ? count : endStreams(paused.slice(0, 1)));
+    if (paused.length === 0 || o.all === false) return found;
     const ended = endStreams(paused);
     // There may be no operation on that descriptor, and it may be closed.
     return found.then((count) => count + ended, (error) => {
@@ -592,16 +595,21 @@ export class StreamOps extends SystemOps {
 
 function ignore(): void {}
 
+function closeFd(fd: number): void {
+  load().closeFd(fd);
+}
+
 /** Streams that wait, for their consumers or for buffers, or soon will: what is in flight of them does not tell of them. */
 export function pausedOf(engine: Engine, target: CancelTarget, fixedFile: boolean): Paused[] {
+  const { fd, op } = (target ?? {}) as { fd?: number; op?: string };
   return [...engine.paused].filter((stream) =>
-    target === "all" || "fd" in target && stream.fd === target.fd && stream.fixedFile === fixedFile ||
-    "op" in target && stream.op === target.op.toLowerCase()
+    target === "all" || fd !== undefined && stream.fd === fd && stream.fixedFile === fixedFile ||
+    op !== undefined && stream.op === String(op).toLowerCase()
   );
 }
 
 /** Ends streams as a cancellation would; how many of them have no operation for one to find. */
-function endStreams(streams: readonly Paused[]): number {
+export function endStreams(streams: readonly Paused[]): number {
   return streams.filter((stream) => stream.cancel() && stream.slot() < 0).length;
 }
 

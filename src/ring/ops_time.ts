@@ -192,10 +192,8 @@ export class TimeOps extends FileOps {
     checkOptions(o);
     const { all = true, fixedFile = false, signal, timeout } = o;
     const limits = { ...signal && { signal }, ...timeout !== undefined && { timeout } };
-    if (signal?.aborted) {
-      if (this.engine.building) throw signal.reason;
-      return Promise.reject(signal.reason);
-    }
+    // It is given up as any operation is, before it is staged.
+    if (signal?.aborted) return this.start({ op: "async_cancel" }, limits, ignore);
     if (target === "all") return this.#cancelEverything(limits);
     if (target === null || typeof target !== "object" || !("fd" in target || "op" in target || isPromise(target))) {
       throw new TypeError(`target must be a promise, { fd }, { op } or "all", not ${shown(target)}`);

@@ -33,14 +33,22 @@ const HIDDEN_TRIES = 10;
 export function cancelSlots(engine: Engine, slots: readonly number[], deadline: number | undefined): number {
   // Looked up before any turn: a slot may be another operation's afterwards.
   let targets = slots.map((slot) => engine.userData(slot));
+  const { canceller } = engine;
+  // A stream that ends by itself meanwhile is not to be begun anew.
+  const asked = targets.filter((userData) => !canceller.asked.has(userData));
+  for (const userData of asked) canceller.asked.add(userData);
   let found = 0;
-  while (true) {
-    found += targets.filter((userData) => cancelOne(engine, userData, deadline)).length;
-    // What follows others in a chain is found once those have ended, or ends with them.
-    const left = targets.filter((userData) => engine.canceller.isPending(userData));
-    if (left.length === 0) return found;
-    if (left.length === targets.length) throw notBegun();
-    targets = left;
+  try {
+    while (true) {
+      found += targets.filter((userData) => cancelOne(engine, userData, deadline)).length;
+      // What follows others in a chain is found once those have ended, or ends with them.
+      const left = targets.filter((userData) => canceller.isPending(userData));
+      if (left.length === 0) return found;
+      if (left.length === targets.length) throw notBegun();
+      targets = left;
+    }
+  } finally {
+    for (const userData of asked) canceller.asked.delete(userData);
   }
 }
 
@@ -51,7 +59,7 @@ function cancelOne(engine: Engine, userData: bigint, deadline: number | undefine
     if (rc === ENOENT) {
       // What has been told of is known here after a turn.
       engine.submitAndWait(0);
-      if (!engine.canceller.isPending(userData)) return found;
+      if (!engine.canceller.isPending(userData)) return found || engine.canceller.wasCancelled(userData);
       // Not in a chain, but in a worker of the submission thread, which that thread alone reaches.
       if ((engine.core.setupFlags & IORING_SETUP.SQPOLL) === 0 || ++hidden > HIDDEN_TRIES) return found;
       engine.canceller.bySqe(userData);

@@ -170,6 +170,20 @@ describe.skipIf(!hasBufferRings)("BufferRing", () => {
     }
   });
 
+  test.skipIf(!hasFeature("MIN_TIMEOUT"))("comes back from the end of a regular file, when incremental", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    const fd = folder.open(folder.write("empty", "").slice(folder.path.length + 1));
+    for (const count of [1, 2]) {
+      using buffers = new BufferRing({ ring, size: 16, count, incremental: true });
+      for (let i = 0; i < 3; i++) {
+        const reads = Array.from({ length: count }, () => ring.readSelect(fd, buffers, 0));
+        expect(await Promise.all(reads)).toEqual(reads.map(() => undefined));
+        expect(buffers.available).toBe(count);
+      }
+    }
+  });
+
   test.skipIf(!hasFeature("MIN_TIMEOUT"))("is used up in pieces when incremental", async () => {
     await using ring = new Ring();
     using buffers = new BufferRing({ ring, size: 8, count: 2, incremental: true });
