@@ -6,7 +6,7 @@
  * import { AT, Ring } from "@uring/uring";
  *
  * await using ring = new Ring();
- * const fd = await ring.openat(AT.FDCWD, "/etc/hostname", 0);
+ * const fd = await ring.openat(AT.FDCWD, "/etc/passwd", 0);
  * const buffer = new Uint8Array(4096);
  * console.log(await ring.read(fd, buffer, 0), "bytes");
  * await ring.closeFd(fd);

@@ -38,7 +38,7 @@ export interface BufferPoolOptions {
  *
  * await using ring = new Ring();
  * using pool = new BufferPool({ ring, size: 4096, count: 16 });
- * const fd = await ring.openat(AT.FDCWD, "/etc/hostname", 0);
+ * const fd = await ring.openat(AT.FDCWD, "/etc/passwd", 0);
  * const buffer = pool.acquire();
  * const bytes = await ring.readFixed(fd, buffer, 0);
  * console.assert(bytes > 0);

@@ -49,7 +49,7 @@ const MAX_SLOTS = 1 << 20;
  *
  * await using ring = new Ring();
  * using files = new FileTable(ring, { size: 8 });
- * const fd = await ring.openat(AT.FDCWD, "/etc/hostname", 0);
+ * const fd = await ring.openat(AT.FDCWD, "/etc/passwd", 0);
  * files.set(3, fd);
  * await ring.closeFd(fd);
  * const bytes = await ring.read(3, new Uint8Array(64), 0, { fixedFile: true });

@@ -68,7 +68,7 @@ export class BufferOps extends ProvidedOps {
    * using pool = new BufferPool({ size: 4096, count: 2 });
    * const buffer = pool.acquire();
    * const bufIndex = ring.registerBuffers([buffer]);
-   * const fd = await ring.openat(AT.FDCWD, "/etc/hostname", 0);
+   * const fd = await ring.openat(AT.FDCWD, "/etc/passwd", 0);
    * console.assert(await ring.readFixed(fd, buffer, 0, { bufIndex }) > 0);
    * await ring.closeFd(fd);
    * ring.unregisterBuffers(bufIndex);

@@ -65,7 +65,7 @@ export class CommandOps extends RingMessageOps {
    * import { AT, O, Ring } from "@uring/uring";
    *
    * await using ring = new Ring();
-   * const fd = await ring.openat(AT.FDCWD, "/etc/hostname", O.RDONLY);
+   * const fd = await ring.openat(AT.FDCWD, "/etc/passwd", O.RDONLY);
    * const error = await ring.uringCmd(fd, 0).catch((error) => error);
    * console.assert(error.code === "EOPNOTSUPP"); // a regular file takes no commands
    * await ring.closeFd(fd);

@@ -48,7 +48,7 @@ export class PipeOps extends SlotOps {
    *
    * await using ring = new Ring();
    * if (ring.probe().op("PIPE").supported) {
-   *   const file = await ring.openat(AT.FDCWD, "/etc/hostname", 0);
+   *   const file = await ring.openat(AT.FDCWD, "/etc/passwd", 0);
    *   const { read, write } = await ring.pipe();
    *   const bytes = await ring.splice(file, 0, write, "current", 4096);
    *   console.assert(bytes > 0);

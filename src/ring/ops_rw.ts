@@ -63,7 +63,7 @@ export class RwOps extends NopOps {
    * import { AT, Ring } from "@uring/uring";
    *
    * await using ring = new Ring();
-   * const fd = await ring.openat(AT.FDCWD, "/etc/hostname", 0);
+   * const fd = await ring.openat(AT.FDCWD, "/etc/passwd", 0);
    * const buffer = new Uint8Array(4096);
    * const bytes = await ring.read(fd, buffer, 0);
    * console.assert(bytes > 0);

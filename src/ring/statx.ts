@@ -22,7 +22,7 @@ export interface StatxTime {
  * import { AT, Ring, STATX } from "@uring/uring";
  *
  * await using ring = new Ring();
- * const stat = await ring.statx(AT.FDCWD, "/etc/hostname", 0, STATX.BASIC_STATS);
+ * const stat = await ring.statx(AT.FDCWD, "/etc/passwd", 0, STATX.BASIC_STATS);
  * console.assert(stat.isFile() && stat.size > 0);
  * ```
  */
