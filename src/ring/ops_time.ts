@@ -88,7 +88,7 @@ export class TimeOps extends FileOps {
 
   /**
    * Changes what a poll waits for; its own promise goes on. Since Linux 5.13. As any operation it comes after one with
-   * IO_DRAIN.
+   * IO_DRAIN. (Some kernels 5.10, which have it too, never tell of what is ready by then: 5.10.223 does not, 5.10.262 does.)
    *
    * @param target the promise that `pollAdd()` gave
    * @param mask POLL bits, in place of those that it had

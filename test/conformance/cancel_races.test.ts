@@ -264,7 +264,10 @@ describe.each(TAIL_WAYS)("%s of a link's tail", (name, rejection, end) => {
       const first = acts[0]!();
       await moment(ring, random);
       const found = await Promise.all([first, acts[1]!()]);
-      expect(await both).toEqual([1, rejection]);
+      const [ended, cancelled] = await both;
+      expect(ended).toBe(1);
+      // A worker thread that older kernels (5.10) have it in was interrupted.
+      expect(rejection === "ECANCELED" ? ["ECANCELED", "EINTR"] : [rejection]).toContain(cancelled);
       if (rejection === "ECANCELED") expect(found).toContain(1);
       other.write("y");
       expect(other.read(), "the kernel has let go of it").toBe("y");

@@ -307,7 +307,7 @@ describe("URING_GUARD=1", () => {
     const end = pool.region.address + pool.region.size;
     const read = (address: number) => resultOf(ring, (ring) => ring.prepRead(1, fd, address, 100, 0));
     expect(read(end - 100)).toBe(100);
-    expect([10, EFAULT], "it may have written what still fits").toContain(read(end - 10));
+    expect([...Array(11).keys(), EFAULT], "it may have written what still fits").toContain(read(end - 10));
     expect(read(end)).toBe(EFAULT);
     expect([...Array(101).keys(), EFAULT]).toContain(read(pool.region.address - 10));
     expect(buffer.subarray(4096 - 100, 4096 - 10)).toEqual(pattern(90));

@@ -80,7 +80,8 @@ describe.each(WAYS)("a ring with %s", (_, options, needs) => {
   });
 });
 
-test("time limits and signals that are aborted are no failures of their own", async () => {
+// A ring that polls takes a NOP since 5.19.
+test.skipIf(!hasOp("SOCKET"))("time limits and signals that are aborted are no failures of their own", async () => {
   await using ring = new Ring({ iopoll: true });
   expect(await ring.nop({ timeout: 60_000 })).toBe(0);
   const nop = ring.nop({ flags: IOSQE.IO_LINK });

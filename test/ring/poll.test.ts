@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { POLL, Ring, UringError } from "../../mod.ts";
 import { failure, thrown, watch } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
-import { hasOp } from "../support/kernel.ts";
+import { hasOp, pollUpdatesTell } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
 import { connect, listen, newSocket } from "../support/socket.ts";
 
@@ -118,7 +118,7 @@ describe("pollAdd()", () => {
 });
 
 describe("pollUpdate()", () => {
-  test("changes what a poll waits for; its own promise goes on", async () => {
+  test.skipIf(!pollUpdatesTell())("changes what a poll waits for; its own promise goes on", async () => {
     await using ring = new Ring();
     using pipe = new Pipe();
     const poll = ring.pollAdd(pipe.readEnd, POLL.PRI);

@@ -1,4 +1,6 @@
-import { IORING_FEAT, type IORING_OP, IORING_SETUP, Ring, UnsupportedError } from "../../mod.ts";
+import { IORING_FEAT, type IORING_OP, IORING_POLL, IORING_SETUP, POLL, Ring, UnsupportedError } from "../../mod.ts";
+import { RawRing } from "../../src/ring/raw.ts";
+import { Pipe } from "./pipe.ts";
 
 /** The setup flags that this kernel knows; where it can't tell (before 6.18), those that a ring gets by itself. */
 function knownFlags(): number {
@@ -58,6 +60,17 @@ export const chainsEndAtBadFiles: boolean = hasSetup(IORING_SETUP.SUBMIT_ALL);
 
 /** Whether the end of a timeout can be a success, which a chain goes on after (5.16). */
 export const chainsGoOnAfterTimeouts: boolean = hasFeature("CQE_SKIP");
+
+/** Whether a poll that is updated tells of what is ready already: 5.10.223 never does, 5.10.262 does. */
+export function pollUpdatesTell(): boolean {
+  using ring = new RawRing({ entries: 4 });
+  using pipe = new Pipe();
+  ring.prepPollAdd(1, pipe.writeEnd, POLL.PRI);
+  ring.submit();
+  ring.prepPollUpdate(2, 1, 0, POLL.OUT, IORING_POLL.UPDATE_EVENTS);
+  ring.submitAndWait(2, 2000);
+  return ring.forEachCqe(() => {}) === 2;
+}
 
 async function canTick(): Promise<boolean> {
   await using ring = new Ring({ entries: 2 });

@@ -59,8 +59,12 @@ pub fn enter(ring: Name, to_submit: u32, min_complete: u32, flags: u32, arg: usi
     return answer(linux.syscall6(.io_uring_enter, ring.word(), to_submit, min_complete, all, arg, arg_size));
 }
 
+/// Older kernels wait within it for what is in flight (5.10: to take an eventfd), and let signals interrupt that.
 pub fn register(ring: Name, opcode: u32, arg: usize, nr_args: u32) isize {
-    return answer(linux.syscall4(.io_uring_register, ring.word(), opcode | ring.register_flags, arg, nr_args));
+    while (true) {
+        const rc = answer(linux.syscall4(.io_uring_register, ring.word(), opcode | ring.register_flags, arg, nr_args));
+        if (rc != -EINTR) return rc;
+    }
 }
 
 const PROT_READ = 1;
