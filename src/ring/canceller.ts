@@ -11,7 +11,6 @@ import type { Engine } from "./engine.ts";
 import { AUXILIARY, type Extra, NO_FD, type Settle } from "./pending.ts";
 import { UringError } from "./errors.ts";
 
-const EINTR = -4;
 const EACCES = -13;
 const EINVAL = -22;
 const ETIME = -62;
@@ -163,8 +162,8 @@ export class Canceller {
     engine.poke();
     while (engine.core.turns === turns && !engine.ended) await new Promise((resolve) => setImmediate(resolve));
     if (result >= 0) return result;
-    // ETIME: it runs in a worker thread, which was told to stop. EINTR: a signal came meanwhile.
-    throw new UringError(result === ETIME || result === EINTR ? EALREADY : result, "async_cancel");
+    // ETIME: it runs in a worker thread, which was told to stop.
+    throw new UringError(result === ETIME ? EALREADY : result, "async_cancel");
   }
 
   /** IORING_REGISTER_SYNC_CANCEL (6.0), which finds what is submitted. */

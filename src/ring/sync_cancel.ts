@@ -14,7 +14,6 @@ import type { Engine } from "./engine.ts";
 import { registerError, registerQuietly } from "./register_call.ts";
 
 const ENOENT = -2;
-const EINTR = -4;
 const ETIME = -62;
 
 /** A turn waits no longer than this at once: what it waits for may have completed in one before. */
@@ -78,13 +77,9 @@ function cancelOne(engine: Engine, userData: bigint, deadline: number | undefine
 
 /** Gives 0, ENOENT, or ETIME for what can't be stopped at once. */
 function call(engine: Engine, userData: bigint): number {
-  const arg = syncCancelRequest(userData);
-  while (true) {
-    const rc = registerQuietly(engine.core, "SYNC_CANCEL", arg, 1);
-    if (rc === EINTR) continue;
-    if (rc >= 0 || rc === ENOENT || rc === ETIME) return rc;
-    throw registerError(rc, "SYNC_CANCEL");
-  }
+  const rc = registerQuietly(engine.core, "SYNC_CANCEL", syncCancelRequest(userData), 1);
+  if (rc >= 0 || rc === ENOENT || rc === ETIME) return rc;
+  throw registerError(rc, "SYNC_CANCEL");
 }
 
 function notBegun(): Error {
