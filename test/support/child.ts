@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { whereItHangs } from "./hang.ts";
 import { TIME_SCALE } from "./time_scale.ts";
 
 /** How a child ended. */
@@ -17,7 +18,7 @@ export interface Ended {
 export interface ChildOptions {
   /** Whether it may force garbage collections. */
   readonly exposeGc?: boolean;
-  /** A child that has not ended by then is killed: a hang is a failure. */
+  /** A child that has not ended by then is killed: a hang is a failure. Its `stderr` tells where it was. */
   readonly limitMs?: number;
   readonly env?: Record<string, string>;
 }
@@ -49,7 +50,10 @@ export function runChild(name: string, args: readonly string[], options: ChildOp
   child.stdout.on("data", (data) => stdout += data);
   child.stderr.on("data", (data) => stderr += data);
   return new Promise((resolve, reject) => {
-    const limit = setTimeout(() => child.kill("SIGKILL"), limitMs * TIME_SCALE);
+    const limit = setTimeout(() => {
+      stderr += `\nnot at its end after ${limitMs * TIME_SCALE} ms\n${whereItHangs(child.pid!)}`;
+      child.kill("SIGKILL");
+    }, limitMs * TIME_SCALE);
     child.on("error", reject);
     child.on("close", (code, signal) => {
       clearTimeout(limit);
