@@ -55,7 +55,8 @@ switch (how) {
 
 function startBusyWorker(): Promise<void> {
   const worker = startWorker(new URL(import.meta.url.replace("exits", "worker_busy")));
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
+    worker.onEnd((error) => reject(new Error("the worker ended before it was busy", { cause: error })));
     worker.onMessage((message) => {
       if (message === "ready") worker.post({ pipe, file: fd, how: "terminate" });
       if (message === "busy") resolve();

@@ -1,21 +1,43 @@
 /** Where the threads of a process are that does not end. */
 
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 /** A debugger that hangs itself is not waited for. */
 const DEBUGGER_LIMIT_MS = 30_000;
 
-/** A paragraph about each thread: its state, the system call it is in, and, where gdb is at hand, its stack. */
+/**
+ * A paragraph about each thread: its state, the system call it is in, and, where gdb is at hand, its stack. Then what
+ * the kernel tells of each ring and eventfd: queues' heads and tails, what is in flight, what was counted.
+ */
 export function whereItHangs(pid: number): string {
-  return [...threadIds(pid).map((id) => aboutThread(pid, id)), stacks(pid)].join("\n");
+  return [...threads(pid), ...rings(pid), stacks(pid)].join("\n");
 }
 
-function threadIds(pid: number): string[] {
+function threads(pid: number): string[] {
+  return entries(`/proc/${pid}/task`).map((id) => aboutThread(pid, id));
+}
+
+function rings(pid: number): string[] {
+  return entries(`/proc/${pid}/fd`).map((fd) => [fd, target(`/proc/${pid}/fd/${fd}`)] as const)
+    .filter(([, what]) => /^anon_inode:\[(io_uring|eventfd)\]$/.test(what))
+    .map(([fd, what]) => `descriptor ${fd}, ${what}\n${contents(`/proc/${pid}/fdinfo/${fd}`)}`);
+}
+
+/** None where the process ended at the last moment. */
+function entries(folder: string): string[] {
   try {
-    return readdirSync(`/proc/${pid}/task`);
+    return readdirSync(folder);
   } catch {
-    return []; // it ended at the last moment
+    return [];
+  }
+}
+
+function target(link: string): string {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return "";
   }
 }
 

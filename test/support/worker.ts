@@ -5,8 +5,8 @@ import { parentPort, Worker as NodeWorker } from "node:worker_threads";
 /** A worker, seen from who started it. */
 export interface WorkerHandle {
   onMessage(handler: (message: unknown) => void): void;
-  /** Told where the runtime tells of it: Deno does of an error alone. */
-  onEnd(handler: () => void): void;
+  /** Told where the runtime tells of it: Deno does of an error alone, which it gives. */
+  onEnd(handler: (error?: unknown) => void): void;
   post(message: unknown): void;
   terminate(): Promise<void>;
 }
@@ -23,7 +23,7 @@ export interface ParentPort {
 /** What is used of Deno's Worker, whose type Node's own hides. */
 interface DenoWorker {
   onmessage: (event: { data: unknown }) => void;
-  onerror: (event: { preventDefault(): void }) => void;
+  onerror: (event: { preventDefault(): void; message: string }) => void;
   postMessage(message: unknown): void;
   terminate(): void;
 }
@@ -33,10 +33,10 @@ export function startWorker(script: URL): WorkerHandle {
   if (typeof Deno !== "undefined") {
     const { Worker: WebWorker } = globalThis as unknown as { Worker: new (url: URL, options: object) => DenoWorker };
     const worker = new WebWorker(script, { type: "module" });
-    let ended = () => {};
+    let ended: (error?: unknown) => void = () => {};
     worker.onerror = (event) => {
       event.preventDefault();
-      ended();
+      ended(event.message);
     };
     return {
       onMessage: (handler) => worker.onmessage = ({ data }) => handler(data),
@@ -46,10 +46,11 @@ export function startWorker(script: URL): WorkerHandle {
     };
   }
   const worker = new NodeWorker(script);
-  worker.on("error", () => {});
+  let failure: unknown;
+  worker.on("error", (error) => failure = error);
   return {
     onMessage: (handler) => worker.on("message", handler),
-    onEnd: (handler) => worker.on("exit", handler),
+    onEnd: (handler) => worker.on("exit", () => handler(failure)),
     post: (message) => worker.postMessage(message),
     terminate: async () => void await worker.terminate(),
   };
