@@ -202,7 +202,12 @@ export class Canceller {
     const { core } = engine;
     const afterDue = again && core.limit > 1 && engine.ticking(flags === 0 ? slotOf(userData) : undefined);
     const size = afterDue ? 2 : 1;
-    if (core.count + size > core.limit) engine.makeRoom(size, "async_cancel");
+    if (core.count + size > core.limit && !engine.findRoom(size)) {
+      if (engine.ended) return;
+      // The kernel takes nothing now: the next turn, or one after it, finds room.
+      this.waiting.push(() => this.#stageCancel(userData, flags, resolve, reject, again));
+      return engine.poke();
+    }
     if (afterDue) this.#stageDue();
     const at = core.count * core.sqeWords;
     prepCancel(core.sqes, at, userData, flags);

@@ -38,10 +38,16 @@ const USER_DATA = 8;
 const CLOCK_EVERY = 64;
 const YIELD_AFTER_MS = 2;
 
+/** How long the kernel may take nothing, where nothing else can be done meanwhile. */
+const BUSY_LIMIT_MS = 1000;
+const BUSY =
+  "the kernel has taken nothing for a second: it has no memory, or completions are in its way; try again later";
+
 const resolved = Promise.resolve();
 
 const ECANCELED = -125;
 const EINTR = -4;
+const EAGAIN = -11;
 const EMFILE = -24;
 const ERESTARTSYS = -512;
 const ERESTART_RESTARTBLOCK = -516;
@@ -355,14 +361,17 @@ export class Engine {
         } operations does not fit a queue of ${core.limit}: open the ring with more entries`,
       );
     }
-    this.#withoutChain(() => {
-      while (core.count > 0) {
-        this.#turnAside(0, 0, undefined);
-        if (this.#fatal !== undefined) throw this.#fatal;
-        // EAGAIN, EBUSY: the kernel takes more once completions are out of the way: wait for one, but not for ever.
-        if (core.count > 0 && (core.state & STATE.BUSY) !== 0) this.#turnAside(0, 1, 1);
-      }
-    });
+    this.#withoutChain(() => this.#push(0, () => core.count === 0));
+  }
+
+  /** As {@linkcode makeRoom}, for what can wait: whether there is room now. Never amid a chain. */
+  findRoom(size: number): boolean {
+    const { core } = this;
+    while (core.count + size > core.limit) {
+      this.#turnAside(0, 0, undefined);
+      if (this.#fatal !== undefined || (core.state & STATE.BUSY) !== 0) return false;
+    }
+    return true;
   }
 
   /** Has everything submitted but the chain that is open, which stays staged and open. */
@@ -373,10 +382,16 @@ export class Engine {
     const chain = core.sqes.slice(start * core.sqeWords, core.count * core.sqeWords);
     core.count = start;
     this.#chainSize = 0;
-    submit();
-    core.sqes.set(chain, 0);
-    core.count = chained;
-    this.#chainSize = chained;
+    try {
+      submit();
+    } finally {
+      if (this.#fatal === undefined) {
+        // Behind what was not taken, where it was refused.
+        core.sqes.set(chain, core.count * core.sqeWords);
+        core.count += chained;
+        this.#chainSize = chained;
+      }
+    }
   }
 
   // Chains
@@ -469,12 +484,32 @@ export class Engine {
   /** All that is staged goes in, and the kernel's queues are left without any of these STATE bits. */
   #submitAll(without: number): void {
     const { core } = this;
+    this.#push(
+      TURN.GET_EVENTS,
+      () => core.count === 0 && core.unsubmitted === 0 && (core.state & without) === 0,
+    );
+  }
+
+  /**
+   * Turns until so much is in. EAGAIN, EBUSY: the kernel takes more once it has memory, or completions are out of the way:
+   * waits for one, but not for ever.
+   *
+   * @throws {UringError} EAGAIN once it has taken nothing for a second
+   */
+  #push(flags: number, isIn: () => boolean): void {
+    const { core } = this;
+    let least = Infinity;
+    let since = 0;
     while (true) {
-      this.#turnAside(TURN.GET_EVENTS, 0, undefined);
+      this.#turnAside(flags, 0, undefined);
       if (this.#fatal !== undefined) throw this.#fatal;
-      if (core.count === 0 && core.unsubmitted === 0 && (core.state & without) === 0) return;
-      // EAGAIN, EBUSY: the kernel takes more once completions are out of the way: wait for one, but not for ever.
-      if ((core.state & STATE.BUSY) !== 0) this.#turnAside(TURN.GET_EVENTS, 1, 1);
+      if (isIn()) return;
+      if ((core.state & STATE.BUSY) === 0) continue;
+      const left = core.count + core.unsubmitted;
+      const time = now();
+      if (left < least) [least, since] = [left, time];
+      if (time - since > BUSY_LIMIT_MS) throw new UringError(EAGAIN, "io_uring_enter", { detail: BUSY });
+      this.#turnAside(flags, 1, 1);
     }
   }
 
@@ -578,12 +613,12 @@ export class Engine {
     const { core } = this;
     if (this.#drained !== undefined && this.inFlight === 0) this.#drained();
     if (this.#scheduled || this.#finished || this.#fatal !== undefined) return;
-    if (core.count > 0 || (core.state & STATE.MORE) !== 0) {
-      this.#schedule();
-    } else if (core.unsubmitted > 0 && core.state & STATE.BUSY) {
+    if (core.unsubmitted > 0 && (core.state & STATE.BUSY) !== 0) {
       // The kernel is short of memory or of room: let completions come, and the event loop turn.
       this.#scheduled = true;
       this.#yieldTurn();
+    } else if (core.count > 0 || (core.state & STATE.MORE) !== 0) {
+      this.#schedule();
     } else if (!this.#checking) {
       // After the continuations of what was just settled: they may ask for more.
       this.#checking = true;

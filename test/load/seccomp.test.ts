@@ -1,11 +1,10 @@
 /** A container's seccomp profile that forbids io_uring: a real filter, in a process of its own. */
 
-import { execFileSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { TempFolder } from "../support/folder.ts";
 import { IN_GUEST } from "../support/guest.ts";
-import { MOD, runScript } from "../support/script.ts";
+import { buildRefuse, runRefused } from "../support/refuse.ts";
+import { MOD } from "../support/script.ts";
 
 const EPERM = 1;
 const ENOSYS = 38;
@@ -13,14 +12,12 @@ const folder = new TempFolder();
 const refuse = folder.at("refuse");
 
 beforeAll(() => {
-  if (IN_GUEST) return; // no compiler there
-  const source = fileURLToPath(new URL("../native/refuse.c", import.meta.url).href.replace("/dist/test/", "/test/"));
-  execFileSync("gcc", ["-O1", "-Wall", "-Werror", "-o", refuse, source]);
+  if (!IN_GUEST) buildRefuse(refuse); // no compiler there
 });
 
 /** What a script prints for which io_uring_setup, _enter and _register give an errno. */
 function underFilter(errno: number, script: string): string {
-  return runScript(script, `set -- ${refuse} ${errno} "$@"`);
+  return runRefused(refuse, errno, "all", script);
 }
 
 describe.skipIf(IN_GUEST).each([["EPERM", EPERM], ["ENOSYS", ENOSYS]])(

@@ -1,6 +1,7 @@
-/* Runs a command for which io_uring is forbidden, as a container's seccomp profile does.
+/* Runs a command for which io_uring is forbidden, as a container's seccomp profile does; or under which the kernel takes
+ * no batch of so many operations, as if it were short of memory.
  *
- *   refuse ERRNO COMMAND [ARGUMENT...]
+ *   refuse ERRNO all|COUNT COMMAND [ARGUMENT...]
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -8,30 +9,45 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 /* The same numbers on each architecture. */
-enum { IO_URING_SETUP = 425, IO_URING_REGISTER = 427 };
+enum { IO_URING_SETUP = 425, IO_URING_ENTER = 426, IO_URING_REGISTER = 427 };
+
+#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define ANSWER(errno) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (errno))
+#define ALLOW BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 
 int main(int argc, char **argv)
 {
-	if (argc < 3)
+	if (argc < 4)
 		return 2;
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	struct sock_filter all[] = {
+		LOAD(nr),
 		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, IO_URING_SETUP, 0, 2),
 		BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, IO_URING_REGISTER, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | atoi(argv[1])),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		ANSWER(atoi(argv[1])),
+		ALLOW,
 	};
-	struct sock_fprog program = { sizeof(filter) / sizeof(filter[0]), filter };
+	struct sock_filter batches[] = {
+		LOAD(nr),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IO_URING_ENTER, 0, 3),
+		LOAD(args[1]), /* to_submit: its lower half, on a little-endian machine */
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, atoi(argv[2]), 0, 1),
+		ANSWER(atoi(argv[1])),
+		ALLOW,
+	};
+	struct sock_fprog program = { sizeof(all) / sizeof(all[0]), all };
+	if (strcmp(argv[2], "all") != 0)
+		program = (struct sock_fprog){ sizeof(batches) / sizeof(batches[0]), batches };
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) {
 		perror("seccomp");
 		return 2;
 	}
-	execvp(argv[2], argv + 2);
-	perror(argv[2]);
+	execvp(argv[3], argv + 3);
+	perror(argv[3]);
 	return 2;
 }

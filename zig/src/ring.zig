@@ -339,6 +339,11 @@ pub const Ring = struct {
                 },
                 sys.EAGAIN, sys.EBUSY => {
                     ctl[Control.state] |= Control.state_busy;
+                    // A submission that fails is all that the kernel looked at. What has completed may be what it
+                    // waits for, and comes by asking. Nobody but a limit would end a wait for what was not submitted.
+                    ctl[Control.enters] +%= 1;
+                    const asked = r.enterOnce(0, if (limit.timed) want else 0, &limit);
+                    if (asked == -sys.ETIME) ctl[Control.state] |= Control.state_timed_out;
                     return;
                 },
                 else => |errno| {

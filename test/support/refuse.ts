@@ -1,0 +1,19 @@
+/** Programs under a real seccomp filter. Made with a compiler, which guests have not. */
+
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { runScript } from "./script.ts";
+
+/** Which calls a filter answers: all of io_uring's, or those of io_uring_enter that are to submit so many operations. */
+export type Refused = "all" | number;
+
+/** Builds the program that installs the filter. */
+export function buildRefuse(path: string): void {
+  const source = fileURLToPath(new URL("../native/refuse.c", import.meta.url).href.replace("/dist/test/", "/test/"));
+  execFileSync("gcc", ["-O1", "-Wall", "-Werror", "-o", path, source]);
+}
+
+/** What a script prints that runs under a filter which answers an errno. */
+export function runRefused(refuse: string, errno: number, refused: Refused, script: string): string {
+  return runScript(script, `set -- ${refuse} ${errno} ${refused} "$@"`);
+}
