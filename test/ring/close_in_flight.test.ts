@@ -19,7 +19,7 @@ import { hasOp, hasStreams, hasTicks } from "../support/kernel.ts";
 import { closeFd } from "../support/listener.ts";
 import { NEVER } from "../support/operations.ts";
 import { Pipe } from "../support/pipe.ts";
-import { numberedDescriptors } from "../support/process_state.ts";
+import { aboutSockets, numberedDescriptors } from "../support/process_state.ts";
 import { abstractAddress, Net } from "../support/sockaddr.ts";
 
 /** Opens a ring, has it closed with operations in flight, and finds that no descriptor is left of these. */
@@ -28,7 +28,8 @@ async function leavesNoDescriptor(close: (ring: Ring) => Promise<void>): Promise
   const ring = new Ring();
   await close(ring);
   expect(ring.closed).toBe(true);
-  expect(numberedDescriptors().map(String).filter((each) => !before.has(each))).toEqual([]);
+  const left = numberedDescriptors().map(String).filter((each) => !before.has(each));
+  expect(left, aboutSockets(left)).toEqual([]);
 }
 
 describe("close() ends what nobody lets go on:", () => {

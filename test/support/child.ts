@@ -6,6 +6,9 @@ import { fileURLToPath } from "node:url";
 import { whereItHangs } from "./hang.ts";
 import { TIME_SCALE } from "./time_scale.ts";
 
+/** Few of these seen within a limit: it was this machine that stood still, not the child. */
+const TICK_MS = 100;
+
 /** How a child ended. */
 export interface Ended {
   readonly code: number | null;
@@ -51,12 +54,16 @@ export function runChild(name: string, args: readonly string[], options: ChildOp
   child.stderr.on("data", (data) => stderr += data);
   return new Promise((resolve, reject) => {
     const limit = setTimeout(() => {
-      stderr += `\nnot at its end after ${limitMs * TIME_SCALE} ms\n${whereItHangs(child.pid!)}`;
+      const seen = `${ticks} of ${Math.floor(limitMs * TIME_SCALE / TICK_MS)} ticks seen`;
+      stderr += `\nnot at its end after ${limitMs * TIME_SCALE} ms (${seen})\n${whereItHangs(child.pid!)}`;
       child.kill("SIGKILL");
     }, limitMs * TIME_SCALE);
+    let ticks = 0;
+    const ticking = setInterval(() => ticks++, TICK_MS);
     child.on("error", reject);
     child.on("close", (code, signal) => {
       clearTimeout(limit);
+      clearInterval(ticking);
       resolve({ code, signal, stdout, stderr });
     });
   });

@@ -22,6 +22,17 @@ export function numberedDescriptors(): [fd: string, target: string][] {
   });
 }
 
+/** What the kernel's tables tell of the sockets among descriptors: addresses, states. */
+export function aboutSockets(targets: readonly string[]): string {
+  const inodes = targets.flatMap((target) => /socket:\[(\d+)\]/.exec(target)?.[1] ?? []);
+  if (inodes.length === 0) return "";
+  return ["unix", "tcp", "udp", "netlink"].flatMap((table) =>
+    readFileSync(`/proc/self/net/${table}`, "utf8").split("\n")
+      .filter((line) => line.split(/\s+/).some((word) => inodes.includes(word)))
+      .map((line) => `${table}: ${line.trim()}`)
+  ).join("\n");
+}
+
 /** Maps of rings in this process. */
 export function ringMaps(): number {
   return readFileSync("/proc/self/maps", "utf8").split("\n").filter((line) => line.includes("[io_uring]")).length;
