@@ -7,7 +7,10 @@ const TIME_SCALE = Number(process.env["URING_TIME_SCALE"] ?? 1);
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    setupFiles: process.env["URING_COVERAGE_DIR"] ? ["test/support/coverage.ts"] : [],
+    setupFiles: [
+      "test/support/own_descriptors.ts",
+      ...process.env["URING_COVERAGE_DIR"] ? ["test/support/coverage.ts"] : [],
+    ],
     // A process a file: a crash in native code takes one file down, and is seen.
     pool: "forks",
     isolate: true,

@@ -21,7 +21,8 @@ import { failure, thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
 import { hasSetup, hasSyncCancel } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
-import { fdInfo, ringAndEventfd } from "../support/process_state.ts";
+import { fdInfo } from "../support/process_state.ts";
+import { ringAndEventfd } from "../support/ring_eventfd.ts";
 import { MOD, runScript } from "../support/script.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 

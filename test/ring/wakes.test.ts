@@ -5,7 +5,7 @@ import { POLL, Ring } from "../../mod.ts";
 import { watch } from "../support/failure.ts";
 import { spin } from "../support/outcomes.ts";
 import { Pipe } from "../support/pipe.ts";
-import { ringAndEventfd } from "../support/process_state.ts";
+import { ringAndEventfd } from "../support/ring_eventfd.ts";
 import { CAN_RESIZE, RESIZABLE } from "../support/ring_kinds.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 
