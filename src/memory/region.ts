@@ -8,6 +8,7 @@
 import { load } from "../../ffi/load.ts";
 import { environment } from "../../ffi/host.ts";
 import { PAGES } from "../../ffi/native.ts";
+import { errnoName } from "../abi/errno.ts";
 import { setHome } from "./address.ts";
 
 const PAGE = 4096;
@@ -58,7 +59,7 @@ export function mapRegion(size: number, huge: boolean): Region {
     );
   }
   throw new RangeError(
-    `size × count: ${rounded} bytes could not be mapped (errno ${errno}): make the pool smaller, or free memory`,
+    `size × count: ${rounded} bytes could not be mapped (${errnoName(errno)}): make the pool smaller, or free memory`,
   );
 }
 

@@ -1,16 +1,18 @@
 /* Runs a command for which io_uring is forbidden, as a container's seccomp profile does; or under which the kernel takes
- * no batch of so many operations, as if it were short of memory.
+ * no batch of so many operations, or gives a ring no memory for its queue, as if it were short of memory.
  *
- *   refuse ERRNO all|COUNT COMMAND [ARGUMENT...]
+ *   refuse ERRNO all|COUNT|maps COMMAND [ARGUMENT...]
  */
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/io_uring.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* The same numbers on each architecture. */
@@ -39,9 +41,19 @@ int main(int argc, char **argv)
 		ANSWER(atoi(argv[1])),
 		ALLOW,
 	};
-	struct sock_fprog program = { sizeof(all) / sizeof(all[0]), all };
-	if (strcmp(argv[2], "all") != 0)
-		program = (struct sock_fprog){ sizeof(batches) / sizeof(batches[0]), batches };
+	struct sock_filter maps[] = {
+		LOAD(nr),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 3),
+		LOAD(args[5]), /* offset: that of the operations' queue, which is mapped last */
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IORING_OFF_SQES, 0, 1),
+		ANSWER(atoi(argv[1])),
+		ALLOW,
+	};
+	struct sock_fprog program = { sizeof(batches) / sizeof(batches[0]), batches };
+	if (strcmp(argv[2], "all") == 0)
+		program = (struct sock_fprog){ sizeof(all) / sizeof(all[0]), all };
+	else if (strcmp(argv[2], "maps") == 0)
+		program = (struct sock_fprog){ sizeof(maps) / sizeof(maps[0]), maps };
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) {
 		perror("seccomp");

@@ -4,8 +4,11 @@ import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { runScript } from "./script.ts";
 
-/** Which calls a filter answers: all of io_uring's, or those of io_uring_enter that are to submit so many operations. */
-export type Refused = "all" | number;
+/**
+ * Which calls a filter answers: all of io_uring's, those of io_uring_enter that are to submit so many operations, or
+ * those that map a ring's queue of operations.
+ */
+export type Refused = "all" | "maps" | number;
 
 /** Builds the program that installs the filter. */
 export function buildRefuse(path: string): void {
