@@ -173,7 +173,9 @@ export class BufferRing implements BufferGroup {
   readonly #provided: Uint8Array;
   /** Of a manual ring: buffers that nobody has. */
   readonly #idle: number[] = [];
-  readonly #waiting = new Waiting();
+  /** Buffers that are provided. */
+  #given = 0;
+  readonly #waiting = new Waiting(() => this.#given);
   #closed = false;
 
   /**
@@ -225,7 +227,7 @@ export class BufferRing implements BufferGroup {
   /** How many buffers the kernel may choose from: given, and not used up yet. */
   get available(): number {
     if (this.#closed) return 0;
-    return this.#provided.reduce((available, provided) => available + provided, 0);
+    return this.#given;
   }
 
   /** Whether it is closed. */
@@ -318,7 +320,7 @@ export class BufferRing implements BufferGroup {
 
   /** @internal Whether any buffer is given, and not used up yet. */
   get isGiven(): boolean {
-    return !this.#closed && this.#provided.includes(1);
+    return !this.#closed && this.#given > 0;
   }
 
   /**
@@ -331,7 +333,7 @@ export class BufferRing implements BufferGroup {
     const withKernel = (this.#tail - head) & 0xffff;
     for (let id = 0; id < this.count; id++) {
       if (this.#provided[id] === 0 || ((this.#places[id]! - head) & 0xffff) < withKernel) continue;
-      this.#provided[id] = 0;
+      this.#taken(id);
       if (this.#lent[id] === 0) this.#return(id);
     }
     this.#publish();
@@ -360,7 +362,7 @@ export class BufferRing implements BufferGroup {
       this.#used[id] = from + length;
       const last = left === 0 || !bundle || ++seen === this.count;
       if (!(last && goesOn)) {
-        this.#provided[id] = 0;
+        this.#taken(id);
         if (this.#lent[id] === 0) this.#return(id);
       }
       if (last) break;
@@ -397,8 +399,8 @@ export class BufferRing implements BufferGroup {
    * @internal
    */
   whenProvided(callback: () => void, provisions: number): void {
-    const hasMore = this.provisions !== provisions && this.#provided.includes(1);
-    if (this.#closed || hasMore) queueMicrotask(callback);
+    if (this.#closed) queueMicrotask(callback);
+    else if (this.provisions !== provisions && this.#given > 0) this.#waiting.addDue(callback);
     else this.#waiting.add(callback);
   }
 
@@ -422,7 +424,14 @@ export class BufferRing implements BufferGroup {
     this.#lengths[id] = length;
     this.#used[id] = 0;
     this.#provided[id] = 1;
+    this.#given++;
     this.#tail = (this.#tail + 1) & 0xffff;
+  }
+
+  /** The kernel has done with it. */
+  #taken(id: number): void {
+    this.#given -= this.#provided[id]!;
+    this.#provided[id] = 0;
   }
 
   /** Atomic, so that the kernel finds the entries written when it sees the tail: pairs with its acquire load. */
@@ -451,7 +460,7 @@ export class BufferRing implements BufferGroup {
     try {
       this.#ring.removeBufferRing(this);
     } finally {
-      this.#waiting.tell();
+      this.#waiting.end();
     }
   }
 

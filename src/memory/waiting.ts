@@ -4,20 +4,60 @@
  * @module
  */
 
-/** Callbacks, each of which is called once. */
+/**
+ * Callbacks, each of which is called once, when there may be a buffer for it: as many at a time as there are free ones,
+ * who came first, first. What one of them begins takes its buffer, or takes none, in the turn that follows; then it is
+ * the next ones' turn, for what is free still. All of them at once would come back for the most part, again and again.
+ */
 export class Waiting {
-  readonly #callbacks = new Set<() => void>();
+  readonly #free: () => number;
+  /** Who came since buffers were last given, and found none then. */
+  #later: (() => void)[] = [];
+  /** Who is to be called, as far as buffers go. */
+  #due: (() => void)[] = [];
+  #scheduled = false;
 
-  /** Has it called by the next {@linkcode tell}. Added twice before that, it is called once. */
-  add(callback: () => void): void {
-    this.#callbacks.add(callback);
+  /** @param free how many buffers the kernel can choose from, or more: who finds none comes back */
+  constructor(free: () => number) {
+    this.#free = free;
   }
 
-  /** Calls those that were added before, in order. What they add meanwhile waits for the next time. */
+  /** Has it called after the next {@linkcode tell}. */
+  add(callback: () => void): void {
+    this.#later.push(callback);
+  }
+
+  /** Has it called soon: buffers were given meanwhile. */
+  addDue(callback: () => void): void {
+    this.#due.push(callback);
+    this.#schedule();
+  }
+
+  /** Buffers were given. */
   tell(): void {
-    if (this.#callbacks.size === 0) return;
-    const callbacks = [...this.#callbacks];
-    this.#callbacks.clear();
-    for (const callback of callbacks) callback();
+    if (this.#later.length > 0) this.#due.push(...this.#later.splice(0));
+    if (this.#due.length > 0) this.#schedule();
+  }
+
+  /** No buffer is given any more: calls everybody. */
+  end(): void {
+    for (const callback of [...this.#due.splice(0), ...this.#later.splice(0)]) callback();
+  }
+
+  /** Not at once: the completions that follow may tell of other buffers that they were taken. */
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#call();
+    });
+  }
+
+  #call(): void {
+    const called = this.#due.splice(0, this.#free());
+    for (const callback of called) callback();
+    // They have asked for their turn by now: it comes before this.
+    if (called.length > 0 && this.#due.length > 0) this.#schedule();
   }
 }

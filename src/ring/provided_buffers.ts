@@ -29,12 +29,15 @@ export class ProvidedBuffers implements BufferGroup {
   left: number;
   readonly #pool: BufferPool;
   readonly #provide: (id: number) => Promise<unknown>;
-  readonly #waiting = new Waiting();
+  /** Buffers that the kernel can choose from, or more: what was removed is not known. */
+  #given: number;
+  readonly #waiting = new Waiting(() => this.#given);
 
   /** @internal */
   constructor(pool: BufferPool, group: number, provide: (id: number) => Promise<unknown>) {
     this.#pool = pool;
     this.left = pool.count;
+    this.#given = pool.count;
     this.group = group;
     this.size = pool.stride;
     this.home = homeOf(pool.region.buffer);
@@ -50,6 +53,7 @@ export class ProvidedBuffers implements BufferGroup {
   take(res: number, flags: number): BorrowedBuffer[] {
     if ((flags & IORING_CQE_F.BUFFER) === 0) return [];
     const id = flags >>> 16;
+    this.#given--;
     // More with MSG_TRUNC: the length of the whole message.
     const length = Math.min(res, this.size);
     if (res > 0) {
@@ -62,12 +66,15 @@ export class ProvidedBuffers implements BufferGroup {
   /** @internal */
   giveBack(id: number): void {
     // It fails when the ring is closed meanwhile: nobody chooses from the group then.
-    this.#provide(id).then(() => this.#waiting.tell(), () => this.#waiting.tell());
+    this.#provide(id).then(() => {
+      this.#given++;
+      this.#waiting.tell();
+    }, () => this.#waiting.end());
   }
 
   /** @internal Another has its number: nothing comes any more. */
   replaced(): void {
-    this.#waiting.tell();
+    this.#waiting.end();
   }
 
   /** @internal */

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { describe, expect, test } from "vitest";
-import { type BorrowedBuffer, BufferRing, Ring, SHUT, UringError } from "../../mod.ts";
+import { type BorrowedBuffer, type BufferGroup, BufferPool, BufferRing, Ring, SHUT, UringError } from "../../mod.ts";
 import { failure } from "../support/failure.ts";
 import { hasOp } from "../support/kernel.ts";
 import { Random } from "../support/random.ts";
@@ -160,5 +160,56 @@ describe.skipIf(!hasOp("SOCKET"))("an exhausted group", () => {
     expect(got.sort()).toEqual([0, 1, 2, 3, 4]);
     await Promise.all(streams.map((stream) => stream.return()));
     expect(buffers.available).toBe(1);
+  });
+});
+
+const GROUPS: readonly [string, (ring: Ring, count: number) => Promise<BufferGroup>][] = [
+  ["a BufferRing", (ring, count) => Promise.resolve(new BufferRing({ ring, size: 64, count }))],
+  ["provided buffers", (ring, count) => ring.provideBuffers(new BufferPool({ size: 64, count }), 7)],
+];
+
+describe.skipIf(!hasOp("SOCKET")).each(GROUPS)("streams that wait for %s", (_, groupOf) => {
+  test("are begun about as often as there are buffers for them, however many wait", async () => {
+    await using net = new Net();
+    const { ring } = net;
+    const [STREAMS_THAT_WAIT, MESSAGES, BUFFERS] = [60, 10, 2];
+    const buffers = await groupOf(ring, BUFFERS);
+    const pairs = await Promise.all(Array.from({ length: STREAMS_THAT_WAIT }, () => net.pair()));
+    for (const [client] of pairs) await ring.send(client, new Uint8Array(64 * MESSAGES));
+    const streams = pairs.map(([, server]) => ring.recvMultishot(server, buffers));
+    const counts = await Promise.all(streams.map(async (stream) => {
+      let bytes = 0;
+      while (bytes < 64 * MESSAGES) {
+        using piece = (await stream.next()).value!;
+        bytes += piece.bytes.length;
+      }
+      return bytes;
+    }));
+    expect(counts).toEqual(streams.map(() => 64 * MESSAGES));
+    const arms = streams.reduce((sum, stream) => sum + stream.arms, 0);
+    // Each was begun before it had to wait; one that takes two buffers leaves another without.
+    expect(arms).toBeLessThan(STREAMS_THAT_WAIT * (1 + MESSAGES) * 1.5);
+    await Promise.all(streams.map((stream) => stream.return()));
+  });
+
+  test("leave a buffer that they do not need to who came after them", async () => {
+    await using net = new Net();
+    const { ring } = net;
+    const buffers = await groupOf(ring, 1);
+    const pairs = await Promise.all(Array.from({ length: 4 }, () => net.pair()));
+    const streams = pairs.map(([, server]) => ring.recvMultishot(server, buffers));
+    await ring.send(pairs[0]![0], new Uint8Array(64));
+    const lent = (await streams[0]!.next()).value!;
+    for (const [client] of pairs.slice(1)) await ring.send(client, new Uint8Array(8));
+    while (buffers.exhausted < 3) await ring.timeout(1);
+    // What the first two were to read goes another way.
+    for (const [, server] of pairs.slice(1, 3)) expect(await ring.recv(server, new Uint8Array(64))).toBe(8);
+    const last = streams[3]!.next();
+    lent.release();
+    using piece = (await last).value!;
+    expect(piece.bytes.length).toBe(8);
+    expect(streams.slice(1).map(({ arms }) => arms)).toEqual([2, 2, 2]);
+    piece.release();
+    await Promise.all(streams.map((stream) => stream.return()));
   });
 });
