@@ -41,7 +41,14 @@ const seed = values.seed === undefined ? Date.now() % 1_000_000 : natural(values
 /** Growth of a process's memory that is noise: a heap's next size step. */
 const SLACK_MIB = 32;
 const WORKER_ENDS = ["terminate", "end", "throw", "close"];
-const PROCESS_ENDS: Record<string, number | string> = { return: 0, exit: 3, throw: 1, reject: 1, sigterm: "SIGTERM" };
+const PROCESS_ENDS: Record<string, number | string> = {
+  return: 0,
+  exit: 3,
+  worker: 3,
+  throw: 1,
+  reject: 1,
+  sigterm: "SIGTERM",
+};
 
 /** Everything at once is run in pieces of about so long: each begins and ends with nothing. */
 const PIECE_SECONDS = 60;
