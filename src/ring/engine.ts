@@ -1175,6 +1175,7 @@ const FATAL: Record<number, string> = {
   [-6]: "the ring is being closed by the kernel",
   [-130]: "the submission thread of the ring has died",
   [-53]: "the kernel lost a completion for lack of memory",
+  [-12]: "resize() has moved the ring to memory that could not be mapped here: nothing can be heard of it any more",
   [-9]: "the ring's descriptor was closed by somebody else: only ring.close() may close it",
   [-95]: "the ring's descriptor was closed by somebody else, and is another file now",
 };

@@ -1,7 +1,8 @@
 /* Runs a command for which io_uring is forbidden, as a container's seccomp profile does; or under which the kernel takes
- * no batch of so many operations, or gives a ring no memory for its queue, as if it were short of memory.
+ * no batch of so many operations, or gives a ring no memory for a queue of operations (of so many bytes), as if it were
+ * short of memory.
  *
- *   refuse ERRNO all|COUNT|maps COMMAND [ARGUMENT...]
+ *   refuse ERRNO all|COUNT|maps|maps=BYTES COMMAND [ARGUMENT...]
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -41,18 +42,21 @@ int main(int argc, char **argv)
 		ANSWER(atoi(argv[1])),
 		ALLOW,
 	};
+	const char *bytes = strchr(argv[2], '=');
 	struct sock_filter maps[] = {
 		LOAD(nr),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 3),
-		LOAD(args[5]), /* offset: that of the operations' queue, which is mapped last */
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IORING_OFF_SQES, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 5),
+		LOAD(args[5]), /* offset: that of the queue of operations, which is mapped last */
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IORING_OFF_SQES, 0, 3),
+		LOAD(args[1]), /* length */
+		BPF_JUMP(BPF_JMP | (bytes ? BPF_JEQ : BPF_JGE) | BPF_K, bytes ? atoi(bytes + 1) : 0, 0, 1),
 		ANSWER(atoi(argv[1])),
 		ALLOW,
 	};
 	struct sock_fprog program = { sizeof(batches) / sizeof(batches[0]), batches };
 	if (strcmp(argv[2], "all") == 0)
 		program = (struct sock_fprog){ sizeof(all) / sizeof(all[0]), all };
-	else if (strcmp(argv[2], "maps") == 0)
+	else if (strncmp(argv[2], "maps", 4) == 0)
 		program = (struct sock_fprog){ sizeof(maps) / sizeof(maps[0]), maps };
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) {

@@ -4,11 +4,13 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { TempFolder } from "../support/folder.ts";
 import { IN_GUEST } from "../support/guest.ts";
 import { hasOp } from "../support/kernel.ts";
+import { CAN_RESIZE } from "../support/ring_kinds.ts";
 import { buildRefuse, type Refused, runRefused } from "../support/refuse.ts";
 import { MOD, runScript } from "../support/script.ts";
 
 const ENOMEM = 12;
 const hasBufferRings = hasOp("SOCKET");
+const SQE_SIZE = 64;
 const folder = new TempFolder();
 const refuse = folder.at("refuse");
 
@@ -16,7 +18,9 @@ beforeAll(() => {
   if (!IN_GUEST) buildRefuse(refuse); // no compiler there
 });
 
-describe.skipIf(IN_GUEST).each([["a ring", "all"], ["a ring's maps", "maps"]] satisfies [string, Refused][])(
+describe.skipIf(IN_GUEST).each(
+  [["a ring", "all"], ["a ring's maps", "maps"]] satisfies [string, Refused][],
+)(
   "ENOMEM for %s",
   (_, refused) => {
     test("is what supported() and new Ring() say, every time, with the way out; nothing is left", () => {
@@ -47,6 +51,36 @@ describe.skipIf(IN_GUEST).each([["a ring", "all"], ["a ring's maps", "maps"]] sa
     });
   },
 );
+
+describe.skipIf(IN_GUEST || !CAN_RESIZE)("ENOMEM for the maps of a resized ring", () => {
+  test("ends it: operations and calls say so, their memory is kept, other rings go on", () => {
+    const script = `import { readFileSync } from "node:fs";
+    import process from "node:process";
+    const { Ring } = await import(${JSON.stringify(MOD)});
+    const ring = new Ring({ singleIssuer: true, deferTaskrun: true, entries: 8, closeTimeout: 50 });
+    const other = new Ring({ entries: 8 });
+    const text = ({ code, message }) => code + " " + message;
+    const told = async (make) => { try { return String(await make()); } catch (error) { return text(error); } };
+    const { read: readEnd } = await ring.pipe();
+    const read = told(() => ring.read(readEnd, new Uint8Array(65536)));
+    await ring.nop();
+    const maps = () => readFileSync("/proc/self/maps", "utf8").split("io_uring]").length - 1;
+    const before = maps();
+    const resize = await told(() => ring.resize({ entries: 4096 }));
+    const shown = { resize, read: await read, nop: await told(() => ring.nop()), other: await other.nop() };
+    console.log(JSON.stringify({ ...shown, maps: maps() - before, close: await told(() => ring.close()) }));
+    process.exit(0);`;
+    const lost = expect.stringMatching(/^ENOMEM .*resize\(\) has moved the ring/);
+    expect(JSON.parse(runRefused(refuse, ENOMEM, `maps=${4096 * SQE_SIZE}`, script))).toEqual({
+      resize: expect.stringMatching(/^ENOMEM .*can't be moved/),
+      read: lost,
+      nop: lost,
+      other: 0,
+      maps: 0,
+      close: expect.stringMatching(/^EBUSY .*kept for as long as the process/),
+    });
+  });
+});
 
 describe.skipIf(IN_GUEST)("no address space left", () => {
   test("is a RangeError for a BufferPool and a BufferRing; smaller ones fit, and the ring goes on", () => {

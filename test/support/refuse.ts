@@ -6,9 +6,9 @@ import { runScript } from "./script.ts";
 
 /**
  * Which calls a filter answers: all of io_uring's, those of io_uring_enter that are to submit so many operations, or
- * those that map a ring's queue of operations.
+ * those that map a ring's queue of operations (of so many bytes).
  */
-export type Refused = "all" | "maps" | number;
+export type Refused = "all" | "maps" | `maps=${number}` | number;
 
 /** Builds the program that installs the filter. */
 export function buildRefuse(path: string): void {

@@ -219,7 +219,7 @@ pub const Ring = struct {
     /// Copies staged SQEs in, enters the kernel at most once (more only after a short submit or EINTR, and with SQPOLL
     /// while its queue is full), copies CQEs out. Gives the number of CQEs, or −errno of a ring that can't go on.
     pub fn turn(r: *Ring) i32 {
-        const ctl = r.control orelse return -sys.EBADF;
+        const ctl = r.control orelse return if (r.lost) -sys.ENOMEM else -sys.EBADF;
         const flags = ctl[Control.flags];
         const wait_count = ctl[Control.wait_count];
         ctl[Control.state] = 0;
