@@ -10,10 +10,10 @@ import { checkRange } from "./check_range.ts";
 import { powerOfTwo } from "./power_of_two.ts";
 import { mapRegion, type Region } from "./region.ts";
 import { threadBound } from "./thread_bound.ts";
-import { Waiting } from "./waiting.ts";
+import { type Turns, Waiting } from "./waiting.ts";
 
 /** What a BufferRing registers itself with: a `Ring`. */
-export interface BufferRingHost {
+export interface BufferRingHost extends Turns {
   /** Registers `entries` places at `address`; gives the group's number. */
   addBufferRing(
     buffers: BufferRing,
@@ -175,7 +175,7 @@ export class BufferRing implements BufferGroup {
   readonly #idle: number[] = [];
   /** Buffers that are provided. */
   #given = 0;
-  readonly #waiting = new Waiting(() => this.#given);
+  readonly #waiting: Waiting;
   #closed = false;
 
   /**
@@ -202,6 +202,7 @@ export class BufferRing implements BufferGroup {
     this.incremental = incremental;
     this.manual = manual;
     this.#ring = ring;
+    this.#waiting = new Waiting(ring, () => this.#given);
     this.#data = mapRegion(size * count, false);
     this.home = homeOf(this.#data.buffer);
     this.#entries = mapRegion(places * ENTRY, false);

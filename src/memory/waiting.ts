@@ -4,12 +4,19 @@
  * @module
  */
 
+/** What those wait with: a ring's turns. */
+export interface Turns {
+  /** Calls back after the next turn, once what it brought is settled. */
+  afterTurn(callback: () => void): void;
+}
+
 /**
  * Callbacks, each of which is called once, when there may be a buffer for it: as many at a time as there are free ones,
  * who came first, first. What one of them begins takes its buffer, or takes none, in the turn that follows; then it is
  * the next ones' turn, for what is free still. All of them at once would come back for the most part, again and again.
  */
 export class Waiting {
+  readonly #turns: Turns;
   readonly #free: () => number;
   /** Who came since buffers were last given, and found none then. */
   #later: (() => void)[] = [];
@@ -18,7 +25,8 @@ export class Waiting {
   #scheduled = false;
 
   /** @param free how many buffers the kernel can choose from, or more: who finds none comes back */
-  constructor(free: () => number) {
+  constructor(turns: Turns, free: () => number) {
+    this.#turns = turns;
     this.#free = free;
   }
 
@@ -44,20 +52,19 @@ export class Waiting {
     for (const callback of [...this.#due.splice(0), ...this.#later.splice(0)]) callback();
   }
 
-  /** Not at once: the completions that follow may tell of other buffers that they were taken. */
+  /** Not at once: completions that follow in this turn may tell of other buffers that they were taken. */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
+    this.#turns.afterTurn(() => {
       this.#scheduled = false;
       this.#call();
     });
   }
 
   #call(): void {
-    const called = this.#due.splice(0, this.#free());
+    const called = this.#due.splice(0, Math.max(this.#free(), 0));
     for (const callback of called) callback();
-    // They have asked for their turn by now: it comes before this.
     if (called.length > 0 && this.#due.length > 0) this.#schedule();
   }
 }

@@ -19,6 +19,9 @@ const EINVAL = -22;
 const ENOMEM = -12;
 const ENOBUFS = -105;
 
+/** Groups below have a list of their own in kernels before 6.9, which keeps its place from one ring to the next. */
+const LISTED = 64;
+
 /** The buffer groups of one ring. */
 export class BufferGroups {
   readonly #engine: Engine;
@@ -27,8 +30,14 @@ export class BufferGroups {
   /** What operations in flight hold that name a group which has ended, as long as there are any. */
   readonly #left = new Map<number, WeakRef<Home>>();
 
-  constructor(engine: Engine) {
+  /** Numbers of rings that were taken back, where the kernel keeps their places. */
+  readonly #spent = new Set<number>();
+  readonly #keepsPlaces: () => boolean;
+
+  /** @param keepsPlaces whether this kernel is one before 6.9 */
+  constructor(engine: Engine, keepsPlaces: () => boolean) {
     this.#engine = engine;
+    this.#keepsPlaces = keepsPlaces;
   }
 
   /** Refuses what is no open group of this ring's: the kernel knows a number alone, which each ring may have. */
@@ -78,6 +87,12 @@ export class BufferGroups {
     if (asked !== undefined) this.#checkUnnamed(asked);
     // The kernel would not refuse that of provided buffers all of which are lent.
     if (asked !== undefined && this.#isTaken(asked)) throw refusal(EEXIST, asked, flags);
+    if (asked !== undefined && this.#spent.has(asked)) {
+      throw new TypeError(
+        `group ${asked} had a BufferRing before, and before Linux 6.9 another of that number goes on at its place: ` +
+          `give a number from ${LISTED} on, or none`,
+      );
+    }
     const group = asked ?? this.#firstFree();
     // struct io_uring_buf_reg: ring_addr, ring_entries, bgid, flags.
     const arg = new DataView(new ArrayBuffer(40));
@@ -104,6 +119,7 @@ export class BufferGroups {
       const rc = this.#engine.core.register(IORING_REGISTER.UNREGISTER_PBUF_RING, arg, 1);
       if (rc < 0) throw new UringError(rc, "io_uring_register", { detail: `group ${buffers.group} stays registered` });
       this.#engine.holds.delete(buffers.pages);
+      if (buffers.group < LISTED && !this.#engine.closed && this.#keepsPlaces()) this.#spent.add(buffers.group);
     }
     this.#groups.delete(buffers.group);
     this.#left.set(buffers.group, new WeakRef(buffers.home));
@@ -164,7 +180,7 @@ export class BufferGroups {
 
   #firstFree(): number {
     for (let group = 0; group <= 0xffff; group++) {
-      if (!this.#isTaken(group) && !this.#isNamed(group)) return group;
+      if (!this.#isTaken(group) && !this.#isNamed(group) && !this.#spent.has(group)) return group;
     }
     throw new RangeError("all 65536 groups of the ring are in use: close a BufferRing");
   }

@@ -107,6 +107,7 @@ export class Engine {
   #brought = 0;
 
   #scheduled = false;
+  readonly #afterTurns: (() => void)[] = [];
   #armed = false;
   #checking = false;
   #wakerStarted = false;
@@ -513,6 +514,12 @@ export class Engine {
     }
   }
 
+  /** Calls back after the next turn, which it asks for, once what that brought is settled. Not if the ring ends first. */
+  afterTurn(callback: () => void): void {
+    this.#afterTurns.push(callback);
+    if (!this.ended && !this.#scheduled) this.#schedule();
+  }
+
   /** Something may have completed without an operation's asking: looks in a microtask. */
   poke(): void {
     if (this.core.disabled || this.#finished || this.#fatal !== undefined) return;
@@ -612,6 +619,7 @@ export class Engine {
   #afterTurn(): void {
     const { core } = this;
     if (this.#drained !== undefined && this.inFlight === 0) this.#drained();
+    if (this.#afterTurns.length > 0) { for (const callback of this.#afterTurns.splice(0)) callback(); }
     if (this.#scheduled || this.#finished || this.#fatal !== undefined) return;
     if (core.unsubmitted > 0 && (core.state & STATE.BUSY) !== 0) {
       // The kernel is short of memory or of room: let completions come, and the event loop turn.

@@ -43,7 +43,7 @@ export class ProvidedOps extends StreamOps {
     if (!(pool instanceof BufferPool)) throw new TypeError(`pool must be a BufferPool, not ${shown(pool)}`);
     if (pool.count > MAX_BUFFERS) throw new RangeError(`pool has ${pool.count} buffers; a group takes ${MAX_BUFFERS}`);
     checkInteger(group, "group", 0, 0xffff);
-    const provided = new ProvidedBuffers(pool, group, (id) => this.#provideAgain(pool, group, id));
+    const provided = new ProvidedBuffers(this, pool, group, (id) => this.#provideAgain(pool, group, id));
     this.groups.adopt(provided);
     try {
       const promise = this.#provide(pool, group, 0, pool.count, o).then(() => provided, (error: unknown) => {

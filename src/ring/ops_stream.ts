@@ -141,7 +141,7 @@ const SHORT_TICKS = 100;
 
 /** Operations that complete again and again, and those that choose their buffer from a group. */
 export class StreamOps extends SystemOps {
-  readonly #groups: BufferGroups = new BufferGroups(this.engine);
+  readonly #groups: BufferGroups = new BufferGroups(this.engine, () => !this.probe().op("FTRUNCATE").supported);
 
   /**
    * Waits until a descriptor is ready, as poll(2), again and again.
@@ -590,6 +590,11 @@ export class StreamOps extends SystemOps {
   /** @internal */
   bufferRingHead(group: number): number {
     return this.#groups.head(group);
+  }
+
+  /** @internal */
+  afterTurn(callback: () => void): void {
+    this.engine.afterTurn(callback);
   }
 }
 

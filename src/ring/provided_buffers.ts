@@ -8,7 +8,7 @@ import { IORING_CQE_F } from "../abi/constants.ts";
 import { type Home, homeOf } from "../memory/address.ts";
 import { BorrowedBuffer, type BufferGroup } from "../memory/buffer_ring.ts";
 import type { BufferPool } from "../memory/pool.ts";
-import { Waiting } from "../memory/waiting.ts";
+import { type Turns, Waiting } from "../memory/waiting.ts";
 
 /**
  * A group of a pool's buffers, made by `ring.provideBuffers`. Each that comes back costs an operation:
@@ -31,10 +31,11 @@ export class ProvidedBuffers implements BufferGroup {
   readonly #provide: (id: number) => Promise<unknown>;
   /** Buffers that the kernel can choose from, or more: what was removed is not known. */
   #given: number;
-  readonly #waiting = new Waiting(() => this.#given);
+  readonly #waiting: Waiting;
 
   /** @internal */
-  constructor(pool: BufferPool, group: number, provide: (id: number) => Promise<unknown>) {
+  constructor(turns: Turns, pool: BufferPool, group: number, provide: (id: number) => Promise<unknown>) {
+    this.#waiting = new Waiting(turns, () => this.#given);
     this.#pool = pool;
     this.left = pool.count;
     this.#given = pool.count;

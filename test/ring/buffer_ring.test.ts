@@ -68,6 +68,28 @@ test.skipIf(hasMultishotRecv)(
 );
 
 describe.skipIf(!hasBufferRings)("BufferRing", () => {
+  // Before Linux 6.9 a group below 64 went on where the last ring of that number had stopped.
+  test.each([{}, { group: 100 }])("one after another gives all of its buffers: %j", async (options) => {
+    await using net = new Net();
+    const { ring } = net;
+    const [client, server] = await net.pair();
+    for (const count of [1, 4, 2, 8, 1]) {
+      using buffers = new BufferRing({ ring, size: 1, count, ...options });
+      await ring.send(client, Uint8Array.from({ length: count }, (_, i) => i));
+      const got: number[] = [];
+      for (let i = 0; i < count; i++) got.push(...(await ring.recvSelect(server, buffers))!.bytes);
+      expect(got).toEqual(Array.from({ length: count }, (_, i) => i));
+    }
+  });
+
+  test("a low number is one's own again from Linux 6.9 on; before that it is refused", async () => {
+    await using ring = new Ring();
+    new BufferRing({ ring, size: 8, count: 1, group: 63 }).close();
+    const again = () => new BufferRing({ ring, size: 8, count: 1, group: 63 }).close();
+    if (hasOp("FTRUNCATE")) again();
+    else expect(again).toThrow("group 63 had a BufferRing before");
+  });
+
   test("lends what the kernel has chosen, and takes it back", async () => {
     await using ring = new Ring();
     using buffers = new BufferRing({ ring, size: 64, count: 3 });
