@@ -36,7 +36,7 @@ export interface BufferRingOptions {
   readonly size: number;
   /** How many buffers, 1 to 32768. */
   readonly count: number;
-  /** The group's number, 0 to 65535. Default: the first that is free. */
+  /** The group's number, 0 to 65535. Default: the first that is free; before Linux 6.9, of those below 64, that nobody had. */
   readonly group?: number;
   /**
    * Operations use up a buffer in pieces, one after another, before the next one is begun (6.12). For streams of bytes: a

@@ -157,7 +157,8 @@ describe.skipIf(!hasBufferRings)("BufferRing", () => {
     }
     groups.forEach((buffers) => buffers.close());
     using again = new BufferRing({ ring, size: 16, count: 1 });
-    expect(again.group).toBe(0);
+    // The first that is free; before Linux 6.9 the first that nobody had.
+    expect(again.group).toBe(hasOp("FTRUNCATE") ? 0 : 40);
   });
 
   test.skipIf(!hasOp("FIXED_FD_INSTALL"))("tells the kernel's head, where the kernel does", async () => {
@@ -688,7 +689,7 @@ describe("readMultishot()", () => {
 test.skipIf(!hasOp("SOCKET"))("a closed group's number is nobody's while operations in flight name it", async () => {
   await using ring = new Ring();
   using pipe = new Pipe();
-  const first = new BufferRing({ ring, size: 64, count: 2 });
+  const first = new BufferRing({ ring, size: 64, count: 2, group: 100 });
   const read = failure(ring.readSelect(pipe.readEnd, first), UringError);
   first.close();
   using second = new BufferRing({ ring, size: 64, count: 2 });
