@@ -31,18 +31,26 @@ function examplesOf(source: string): string[] {
     .map(({ 2: lines = "" }) => lines.replaceAll(/^ *\* ?/gm, ""));
 }
 
-/** Runs programs in turn. What kernels from 6.1 on lack they say by name. */
+/**
+ * Runs programs in turn, up to one that says by name what this kernel lacks (which from 6.1 on few do), and prints how many
+ * that were. In Deno 2.9 no import() ends after two whose modules failed in their own time.
+ */
 const RUNNER = `
   console.assert = (holds) => {
     if (!holds) throw new Error("what it asserts does not hold");
   };
+  let ran = 0;
   for (const path of process.argv.slice(2)) {
-    await import(path).catch((error) => {
-      if (error.name === "UnsupportedError") return;
+    ran++;
+    const error = await import(path).then(() => undefined, (error) => error);
+    if (error === undefined) continue;
+    if (error.name !== "UnsupportedError") {
       console.log(path, error);
       process.exitCode = 1;
-    });
+    }
+    break;
   }
+  console.log("ran", ran);
 `;
 
 test.skipIf(!hasOp("SENDMSG_ZC"))("those in the documentation", async () => {
@@ -53,6 +61,10 @@ test.skipIf(!hasOp("SENDMSG_ZC"))("those in the documentation", async () => {
   );
   expect(paths.length).toBeGreaterThan(40);
   const runner = folder.write("runner.js", RUNNER);
-  const { code, stdout, stderr } = await run(commandLine(runner, await runnable(paths)), { cwd: folder.path });
-  expect({ code, stderr }, stdout).toEqual({ code: 0, stderr: "" });
+  let left = await runnable(paths);
+  while (left.length > 0) {
+    const { code, stdout, stderr } = await run(commandLine(runner, left), { cwd: folder.path });
+    expect({ code, stderr }, stdout).toEqual({ code: 0, stderr: "" });
+    left = left.slice(Number(/^ran (\d+)$/m.exec(stdout)![1]));
+  }
 }, LIMIT);

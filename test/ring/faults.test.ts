@@ -154,7 +154,8 @@ test.skipIf(!chainsEndAtBadFiles)("what others complete with that have the same 
   ring.submitAndWait(2);
   const results: number[] = [];
   ring.forEachCqe((_, res) => results.push(res));
-  expect(results).toEqual([0, -5]);
+  // Older kernels tell of what failed as it went in before what ended well (6.1).
+  expect(results.sort((a, b) => b - a)).toEqual([0, -5]);
 });
 
 test.skipIf(!hasOp("SEND_ZC"))("strike on a restricted ring as on any", async () => {
