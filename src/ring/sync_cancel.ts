@@ -18,7 +18,7 @@ const ETIME = -62;
 
 /** A turn waits no longer than this at once: what it waits for may have completed in one before. */
 const WAIT_MS = 20;
-/** How often the submission thread is asked for what a call does not find. */
+/** How often what a call does not find is waited for, and the submission thread asked for it. */
 const HIDDEN_TRIES = 10;
 
 /**
@@ -53,20 +53,26 @@ export function cancelSlots(engine: Engine, slots: readonly number[], deadline: 
 
 function cancelOne(engine: Engine, userData: bigint, deadline: number | undefined): boolean {
   let hidden = 0;
-  for (let found = false;; found = true) {
+  let found = false;
+  while (true) {
     const rc = call(engine, userData);
     if (rc === ENOENT) {
       // What has been told of is known here after a turn.
       engine.submitAndWait(0);
       if (!engine.canceller.isPending(userData)) return found || engine.canceller.wasCancelled(userData);
-      // Not in a chain, but in a worker of the submission thread, which that thread alone reaches.
-      if ((engine.core.setupFlags & IORING_SETUP.SQPOLL) === 0 || ++hidden > HIDDEN_TRIES) return found;
-      engine.canceller.bySqe(userData);
+      // Not in a chain, but in a worker of the submission thread, which that thread alone reaches; or another worker is
+      // done with it, and about to tell (seen on 6.1).
+      if (++hidden > HIDDEN_TRIES) return found;
+      if ((engine.core.setupFlags & IORING_SETUP.SQPOLL) !== 0) {
+        engine.canceller.bySqe(userData);
+        found = true;
+      }
       const left = deadline === undefined ? WAIT_MS : deadline - now();
       if (left <= 0) throw timeIsUp();
       engine.submitAndWait(1, { timeout: Math.min(left, WAIT_MS) });
       continue;
     }
+    found = true;
     const left = deadline === undefined ? WAIT_MS : deadline - now();
     // ETIME: it runs in a worker. Else it is cancelled, and goes on being found until a turn has completed it.
     if (rc === ETIME && left <= 0) throw timeIsUp();

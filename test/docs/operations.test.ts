@@ -48,6 +48,7 @@ describe("docs/operations.md", () => {
     const shown = new Set([...opRows(record), ...registerRows(record)].flatMap(({ ring }) => ring));
     const INTERNAL = [
       "adoptGroup",
+      "afterTurn",
       "chainClosed",
       "need",
       "needAlloc",

@@ -166,12 +166,12 @@ export const OPERATIONS: readonly Row[] = [
     ),
     "of another ring, which may have a group of the same number": withGroup(async (_, buffers) => {
       await using ring = new Ring();
-      using own = new BufferRing({ ring, size: 16, count: 1 });
-      expect(own.group).toBe(buffers.group);
+      using own = new BufferRing({ ring, size: 16, count: 1, group: buffers.group });
+      expect(own.closed).toBe(false);
       for (const [name, call] of TAKES_GROUP) {
         const { message } = thrown(() => call(ring, buffers), TypeError);
         expect(message, name).toMatch(
-          /^buffers is group 0 of another ring: make a BufferRing with \{ ring \} for each/,
+          /^buffers is group \d+ of another ring: make a BufferRing with \{ ring \} for each/,
         );
       }
       expect({ ...ring.stats }).toMatchObject({ submitted: 0, inFlight: 0 });

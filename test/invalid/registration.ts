@@ -296,8 +296,8 @@ export const REGISTRATION: readonly Row[] = [
       BUFFER_RINGS,
       () =>
         beside(sharedStage(), async ({ ring, readyPipe }) => {
-          using first = new BufferRing({ ring, size: 16, count: 1, group: 3 });
-          thrown(() => new BufferRing({ ring, size: 16, count: 1, group: 3 }), UringError);
+          using first = new BufferRing({ ring, size: 16, count: 1, group: 300 });
+          thrown(() => new BufferRing({ ring, size: 16, count: 1, group: 300 }), UringError);
           (await ring.readSelect(readyPipe.readEnd, first))!.release();
           readyPipe.write("x");
         }),
