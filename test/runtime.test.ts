@@ -1,6 +1,6 @@
 import process from "node:process";
 import { expect, test } from "vitest";
-import { aboutSockets, numberedDescriptors } from "./support/process_state.ts";
+import { aboutSockets, openedSince } from "./support/process_state.ts";
 
 const RUNNING = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node";
 
@@ -9,8 +9,8 @@ test("these tests run in the runtime that was asked for", () => {
 });
 
 test("the runtime opens nothing of its own while a test counts", async () => {
-  const before = new Set(numberedDescriptors().map(String));
+  const opened = openedSince();
   await new Promise((resolve) => setTimeout(resolve, 1000));
-  const more = numberedDescriptors().map(String).filter((each) => !before.has(each));
+  const more = opened();
   expect(more, aboutSockets(more)).toEqual([]);
 });

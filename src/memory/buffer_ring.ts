@@ -321,7 +321,7 @@ export class BufferRing implements BufferGroup {
 
   /** @internal Whether any buffer is given, and not used up yet. */
   get isGiven(): boolean {
-    return !this.#closed && this.#given > 0;
+    return this.available > 0;
   }
 
   /**

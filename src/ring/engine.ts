@@ -517,7 +517,7 @@ export class Engine {
   /** Calls back after the next turn, which it asks for, once what that brought is settled. Not if the ring ends first. */
   afterTurn(callback: () => void): void {
     this.#afterTurns.push(callback);
-    if (!this.ended && !this.#scheduled) this.#schedule();
+    this.poke();
   }
 
   /** Something may have completed without an operation's asking: looks in a microtask. */

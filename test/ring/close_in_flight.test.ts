@@ -19,16 +19,16 @@ import { hasOp, hasStreams, hasTicks } from "../support/kernel.ts";
 import { closeFd } from "../support/listener.ts";
 import { NEVER } from "../support/operations.ts";
 import { Pipe } from "../support/pipe.ts";
-import { aboutSockets, numberedDescriptors } from "../support/process_state.ts";
+import { aboutSockets, openedSince } from "../support/process_state.ts";
 import { abstractAddress, Net } from "../support/sockaddr.ts";
 
 /** Opens a ring, has it closed with operations in flight, and finds that no descriptor is left of these. */
 async function leavesNoDescriptor(close: (ring: Ring) => Promise<void>): Promise<void> {
-  const before = new Set(numberedDescriptors().map(String));
+  const opened = openedSince();
   const ring = new Ring();
   await close(ring);
   expect(ring.closed).toBe(true);
-  const left = numberedDescriptors().map(String).filter((each) => !before.has(each));
+  const left = opened();
   expect(left, aboutSockets(left)).toEqual([]);
 }
 

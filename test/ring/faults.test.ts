@@ -155,7 +155,8 @@ test.skipIf(!chainsEndAtBadFiles)("what others complete with that have the same 
   const results: number[] = [];
   ring.forEachCqe((_, res) => results.push(res));
   // Older kernels tell of what failed as it went in before what ended well (6.1).
-  expect(results.sort((a, b) => b - a)).toEqual([0, -5]);
+  if (!hasOp("FTRUNCATE")) results.sort((a, b) => b - a);
+  expect(results).toEqual([0, -5]);
 });
 
 test.skipIf(!hasOp("SEND_ZC"))("strike on a restricted ring as on any", async () => {

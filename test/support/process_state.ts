@@ -22,6 +22,12 @@ export function numberedDescriptors(): [fd: string, target: string][] {
   });
 }
 
+/** Gives, each time, what was opened since this call and is open, as number and target. */
+export function openedSince(): () => string[] {
+  const before = new Set(numberedDescriptors().map(String));
+  return () => numberedDescriptors().map(String).filter((each) => !before.has(each));
+}
+
 /** What the kernel's tables tell of the sockets among descriptors: addresses, states. */
 export function aboutSockets(targets: readonly string[]): string {
   const inodes = targets.flatMap((target) => /socket:\[(\d+)\]/.exec(target)?.[1] ?? []);
