@@ -37,35 +37,21 @@ export interface Shots<T> {
   readonly isValue?: (errno: number) => boolean;
   /** Takes what nobody consumed: closes an accepted socket, gives a buffer back. */
   readonly discard?: (value: T) => void;
-  /** Takes what nobody took of a stream that was collected. It must not lead to the stream. */
-  readonly forget?: (value: T) => void;
+  /** What discards a value of a stream that was collected: it must lead neither to the stream nor to its ring. */
+  readonly discardLater?: (value: T) => () => void;
   /** Calls back once the kernel has buffers again, after ENOBUFS. */
   readonly whenProvided?: (callback: () => void) => void;
 }
 
-/** Values that nobody took yet: from `first` on. */
-interface Left<T> {
-  values: T[];
-  first: number;
-}
-
-/** Takes all that is left. */
-function takeAll<T>(left: Left<T>, take: ((value: T) => void) | undefined): void {
-  const values = left.values.slice(left.first);
-  left.values = [];
-  left.first = 0;
-  for (const value of values) take?.(value);
-}
-
-interface Forgotten {
-  // deno-lint-ignore no-explicit-any -- whatever its values are
-  readonly left: Left<any>;
-  // deno-lint-ignore no-explicit-any
-  readonly forget: (value: any) => void;
+/** What discards the values that nobody took yet, in their order. */
+interface Rest {
+  discards: (() => void)[];
 }
 
 /** Streams that are dropped with what nobody took. */
-const forgotten = new FinalizationRegistry<Forgotten>(({ left, forget }) => takeAll(left, forget));
+const dropped = new FinalizationRegistry<Rest>(({ discards }) => {
+  for (const discard of discards) discard();
+});
 
 const DEFAULT_HIGH_WATER = 1024;
 const ECANCELED = -125;
@@ -98,7 +84,11 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   readonly #highWater: number;
   #state: State = "paused";
   #operation: Promise<number> | undefined;
-  readonly #left: Left<T> = { values: [], first: 0 };
+  /** Values that nobody took yet: from the first on. */
+  #left: T[] = [];
+  #first = 0;
+  /** Of a stream that the kernel does not have: as long as it does, the stream is not collected. */
+  #rest: Rest | undefined;
   readonly #takers: { resolve: (result: IteratorResult<T, undefined>) => void; reject: (error: unknown) => void }[] =
     [];
   #error: unknown;
@@ -111,6 +101,8 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   /** How often it was begun, the first time included. */
   #arms = 0;
   readonly #signal: AbortSignal | undefined;
+  /** While it waits for buffers. */
+  #call: Call | undefined;
   /** Called while it is paused, when no operation of it is there to end: the ring is closed, or its signal aborts. */
   readonly #interrupted = (): void => {
     if (this.#state === "paused") this.#again();
@@ -153,7 +145,6 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     // With a callback nobody else hears of a failure; an iterator throws it.
     if (each === undefined) this.#ended.catch(ignore);
     this.#arm();
-    if (shots.forget !== undefined) forgotten.register(this, { left: this.#left, forget: shots.forget });
   }
 
   /**
@@ -171,7 +162,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
 
   /** Values that wait to be taken. */
   get waiting(): number {
-    return this.#left.values.length - this.#left.first;
+    return this.#left.length - this.#first;
   }
 
   /** @internal The promise in the pending table; undefined while the kernel does not have it. */
@@ -269,7 +260,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     } else if (this.#takers.length > 0) {
       this.#takers.shift()!.resolve({ value, done: false });
     } else {
-      this.#left.values.push(value);
+      this.#left.push(value);
       if (this.#state === "armed" && this.waiting >= this.#highWater) this.#takeBack("pausing");
     }
   }
@@ -294,9 +285,8 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     if (errno !== undefined && this.#isExhausted(errno)) {
       if (this.#cancelled) return this.#endCancelled();
       this.#pause();
-      this.#shots.whenProvided!(() => {
-        if (this.#state === "paused") this.#again();
-      });
+      // As it ends nothing calls back perhaps: the group must not hold it, and what it has of the group's buffers.
+      if (this.#state === "paused") this.#shots.whenProvided!((this.#call = new Call(this.#interrupted)).run);
       return;
     }
     this.#error = error;
@@ -314,9 +304,11 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     if (this.#engine.closed || this.#signal?.aborted) return this.#again();
     this.#engine.paused.add(this.waiter);
     this.#signal?.addEventListener("abort", this.#interrupted);
+    this.#noteRest();
   }
 
   #endPause(): void {
+    this.#call?.off();
     this.#engine.paused.delete(this.waiter);
     this.#signal?.removeEventListener("abort", this.#interrupted);
   }
@@ -325,8 +317,22 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     if (this.#state === "paused" && this.waiting <= this.#highWater / 2) this.#again();
   }
 
+  /** It may be collected from here on, as nothing holds it that the kernel uses. */
+  #noteRest(): void {
+    const { discardLater } = this.#shots;
+    if (discardLater === undefined || this.waiting === 0) return;
+    const discards = this.#left.slice(this.#first).map(discardLater);
+    if (this.#rest !== undefined) {
+      this.#rest.discards = discards;
+      return;
+    }
+    this.#rest = { discards };
+    dropped.register(this, this.#rest);
+  }
+
   #again(): void {
     this.#endPause();
+    if (this.#rest !== undefined) this.#rest.discards = [];
     try {
       if (this.#engine.closed) throw new AbortError("the stream was ended: its ring was closed");
       if (this.#signal?.aborted) throw this.#signal.reason;
@@ -366,6 +372,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#endPause();
+    this.#noteRest();
     if (this.#failed) {
       // Whoever closes a ring knows that its streams end: that need not be heard.
       if (this.#engine.closed && this.#error instanceof AbortError) this.#ended.catch(ignore);
@@ -390,12 +397,12 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   next(): Promise<IteratorResult<T, undefined>> {
     if (this.#each !== undefined) return Promise.reject(new TypeError("this operation gives its values to `each`"));
     if (this.waiting > 0) {
-      const left = this.#left;
-      const value = left.values[left.first++]!;
-      if (left.first === left.values.length || left.first > 4096) {
-        left.values = left.values.slice(left.first);
-        left.first = 0;
+      const value = this.#left[this.#first++]!;
+      if (this.#first === this.#left.length || this.#first > 4096) {
+        this.#left = this.#left.slice(this.#first);
+        this.#first = 0;
       }
+      this.#rest?.discards.shift();
       if (this.#state === "paused") this.#resume();
       return Promise.resolve({ value, done: false });
     }
@@ -411,9 +418,17 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   async return(): Promise<IteratorResult<T, undefined>> {
     if (this.#state === "paused") this.#end();
     else if (this.#state !== "ended") this.#takeBack("stopping");
-    takeAll(this.#left, this.#shots.discard);
+    this.#discardLeft();
     await this.#ended.catch(ignore);
     return DONE;
+  }
+
+  #discardLeft(): void {
+    const left = this.#left.slice(this.#first);
+    this.#left = [];
+    this.#first = 0;
+    if (this.#rest !== undefined) this.#rest.discards = [];
+    for (const value of left) this.#shots.discard?.(value);
   }
 
   /** Ends the operation, as {@linkcode return}, and rejects with `error`. */
@@ -430,6 +445,21 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   /** {@linkcode return}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.return();
+  }
+}
+
+/** A callback for somebody who may keep it after it was called off: it leads nowhere then. */
+class Call {
+  #callback: (() => void) | undefined;
+
+  constructor(callback: () => void) {
+    this.#callback = callback;
+  }
+
+  readonly run = (): void => this.#callback?.();
+
+  off(): void {
+    this.#callback = undefined;
   }
 }
 

@@ -84,6 +84,8 @@ export interface RecvmsgMultishotOptions extends MultishotOptions<ReceivedMessag
 
 /** A message that has come, in a borrowed buffer. */
 export interface ReceivedMessage extends Disposable {
+  /** The buffer's number in its group. */
+  readonly id: number;
   /** What was sent; cut off where the buffer ended. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The sender's `struct sockaddr`; empty where it has none. */
@@ -195,7 +197,9 @@ export class StreamOps extends SystemOps {
       });
     const shots = { op: "accept", fd, start, values: (res: number) => [res] };
     // Not by an operation: the ring may be closed by now. The slots end with it, the descriptors would not.
-    if (slot === undefined) return new Multishot(this.engine, { ...shots, discard: closeFd, forget: closeFd }, o);
+    if (slot === undefined) {
+      return new Multishot(this.engine, { ...shots, discard: closeFd, discardLater: closeLater }, o);
+    }
     const discard = (accepted: number) => {
       if (!this.engine.closed) void this.#closeSlot(accepted).catch(ignore);
     };
@@ -214,7 +218,8 @@ export class StreamOps extends SystemOps {
    * Receives everything that comes on a socket, into buffers of a group. Ends when the other side has ended its
    * sending.
    *
-   * With all buffers lent it waits until one is given back. Of datagrams an empty one is no value, and no end;
+   * With all buffers lent it waits until one is given back. What nobody took goes back as the loop is left, or by
+   * `return()`; of a stream that has ended, by a collection of garbage, too. Of datagrams an empty one is no value, and no end;
    * `recvmsgMultishot` gives those, too. (Of a socket among the registered files, with `fixedFile`, the kind is not known,
    * and it is an end.)
    *
@@ -331,10 +336,11 @@ export class StreamOps extends SystemOps {
       return [];
     };
     const discard = (message: ReceivedMessage) => {
-      for (const fd of scmFds(parseControl(message.control))) load().closeFd(fd);
+      closeReceived(message.control);
       message.release();
     };
-    return this.#buffered(buffers, { op: "recvmsg", fd, start, values, isEnd: () => isEnd, discard }, o);
+    const shots = { op: "recvmsg", fd, start, values, isEnd: () => isEnd, discard };
+    return this.#buffered(buffers, { ...shots, discardLater: discardReceivedLater(buffers) }, o);
   }
 
   /**
@@ -370,7 +376,7 @@ export class StreamOps extends SystemOps {
     return new Multishot(engine, { op: "recv_zc", fd, start, values, isEnd: (res) => res === 0 }, o);
   }
 
-  #buffered<T extends { release(): void }>(
+  #buffered<T extends { readonly id: number; release(): void }>(
     buffers: BufferGroup,
     shots: Shots<T>,
     o: MultishotOptions<T> | undefined,
@@ -379,6 +385,7 @@ export class StreamOps extends SystemOps {
     return new Multishot(this.engine, {
       isEnd: (res) => res === 0,
       discard: (buffer) => buffer.release(),
+      discardLater: giveBackLater(buffers),
       ...shots,
       start: (extra) => {
         this.#groups.check(buffers); // closed, perhaps, since the last time
@@ -604,6 +611,36 @@ function closeFd(fd: number): void {
   load().closeFd(fd);
 }
 
+// What discards a value of a stream that was collected. Each is made by a function of the module: one made within a method
+// would have what the method's other closures have, the ring.
+
+function closeLater(fd: number): () => void {
+  return () => closeFd(fd);
+}
+
+/** A buffer goes back to its group, which leads to the ring; where that is gone, there is nothing to do. */
+function giveBackLater(buffers: BufferGroup): (buffer: { readonly id: number }) => () => void {
+  const group = new WeakRef(buffers);
+  return ({ id }) => () => group.deref()?.giveBack(id);
+}
+
+function discardReceivedLater(buffers: BufferGroup): (message: ReceivedMessage) => () => void {
+  const later = giveBackLater(buffers);
+  return (message) => {
+    const { control } = message;
+    const giveBack = later(message);
+    return () => {
+      closeReceived(control);
+      giveBack();
+    };
+  };
+}
+
+/** Closes the descriptors that came with a message. */
+function closeReceived(control: Uint8Array<ArrayBuffer>): void {
+  for (const fd of scmFds(parseControl(control))) closeFd(fd);
+}
+
 /** Streams that wait, for their consumers or for buffers, or soon will: what is in flight of them does not tell of them. */
 export function pausedOf(engine: Engine, target: CancelTarget, fixedFile: boolean): Paused[] {
   const { fd, op } = (target ?? {}) as { fd?: number; op?: string };
@@ -659,6 +696,7 @@ function received(buffer: BorrowedBuffer, nameLength: number, controlLength: num
   const payload = control + controlLength;
   const release = () => buffer.release();
   return {
+    id: buffer.id,
     bytes: bytes.subarray(payload, payload + view.getUint32(8, true)),
     name: bytes.subarray(RECVMSG_OUT_SIZE, RECVMSG_OUT_SIZE + Math.min(nameLength, view.getUint32(0, true))),
     control: bytes.subarray(control, control + Math.min(controlLength, view.getUint32(4, true))),

@@ -8,6 +8,7 @@ import {
   BufferRing,
   IOSQE,
   MSG,
+  type Multishot,
   Ring,
   RingClosedError,
   scmRights,
@@ -18,7 +19,7 @@ import {
 import { RawRing } from "../../src/ring/raw.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
-import { collectGarbage } from "../support/garbage.ts";
+import { A_FEW, collectGarbage, collectUntil } from "../support/garbage.ts";
 import { hasFeature, hasOp } from "../support/kernel.ts";
 import { closeFd, Listener } from "../support/listener.ts";
 import { Pipe } from "../support/pipe.ts";
@@ -42,6 +43,16 @@ async function connection(ring: Ring, folder: TempFolder): Promise<{ fd: number;
       else closeFd(fd);
     },
   };
+}
+
+async function waitFor(ring: Ring, done: () => boolean): Promise<void> {
+  while (!done()) await ring.timeout(1);
+}
+
+async function take<T>(stream: Multishot<T>, count: number): Promise<T[]> {
+  const values: T[] = [];
+  while (values.length < count) values.push((await stream.next()).value!);
+  return values;
 }
 
 /** Of the release that brought buffer rings, and of the one with multishot recv: nothing else tells of them. */
@@ -445,6 +456,61 @@ describe.skipIf(!hasMultishotRecv)("recvMultishot()", () => {
     }
     expect(buffers.available).toBe(4);
     expect(ring.stats.inFlight).toBe(0);
+  });
+
+  const endings: [how: string, end: (ring: Ring, stream: Multishot<BorrowedBuffer>, peer: Socket) => Promise<void>][] =
+    [
+      ["the other side's end", async (ring, stream, peer) => {
+        await waitFor(ring, () => stream.waiting === 1);
+        peer.end();
+        await stream.ended;
+      }],
+      ["a cancellation, while it waits for buffers", async (ring, stream, peer) => {
+        peer.write("more than that");
+        await waitFor(ring, () => ring.stats.inFlight === 0);
+        await Promise.all([ring.cancel(stream), stream.ended.catch(() => {})]);
+      }],
+    ];
+
+  test.each(endings)("forgotten after %s, it gives back what nobody took as it is collected", async (_, end) => {
+    await using ring = new Ring();
+    const groups: BufferRing[] = [];
+    const leave = async () => {
+      using folder = new TempFolder();
+      await using pair = await connection(ring, folder);
+      const buffers = new BufferRing({ ring, size: 4, count: 2 });
+      groups.push(buffers);
+      pair.peer.write("0123");
+      await end(ring, ring.recvMultishot(pair.fd, buffers), pair.peer);
+      expect(buffers.available).toBeLessThan(2);
+    };
+    const COUNT = 8;
+    for (let i = 0; i < COUNT; i++) await leave();
+    const back = () => groups.filter(({ available }) => available === 2).length;
+    // A collector that searches the stack may find one there still.
+    expect(await collectUntil(() => back() >= COUNT - 1)).toBe(true);
+    await collectUntil(() => back() === COUNT, A_FEW);
+    for (const group of groups) group.close();
+  });
+
+  test("forgotten while values are still taken, it gives back those alone that nobody took", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    using buffers = new BufferRing({ ring, size: 4, count: 8 });
+    await using pair = await connection(ring, folder);
+    const taken: BorrowedBuffer[] = [];
+    const leave = async () => {
+      const stream = ring.recvMultishot(pair.fd, buffers);
+      pair.peer.end("aaaabbbbccccdddd");
+      await stream.ended;
+      for (const piece of await take(stream, 2)) taken.push(piece);
+    };
+    await leave();
+    // A collector that searches the stack may find it there still.
+    await collectUntil(() => buffers.available === 6);
+    expect([4, 6]).toContain(buffers.available);
+    expect(taken.map(({ bytes }) => text(bytes))).toEqual(["aaaa", "bbbb"]);
+    for (const piece of taken) piece.release();
   });
 });
 

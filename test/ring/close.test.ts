@@ -317,6 +317,12 @@ describe("a ring that is dropped is closed when it is collected", () => {
       pipe.write("xy");
       while (pieces.waiting < 1 || ring.stats.inFlight > 0) await ring.timeout(1);
     }],
+    ["a stream that ended, and what nobody took of it", hasOp("READ_MULTISHOT"), async (ring, pipe) => {
+      const pieces = ring.readMultishot(pipe.readEnd, new BufferRing({ ring, size: 1, count: 1 }));
+      pipe.write("xy");
+      while (pieces.waiting < 1 || ring.stats.inFlight > 0) await ring.timeout(1);
+      await Promise.all([ring.cancel(pieces), pieces.ended.catch(() => {})]);
+    }],
   ];
 
   test.each(leavings.filter(([, has]) => has))("with %s", async (_, __, leave) => {

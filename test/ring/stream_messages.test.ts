@@ -12,6 +12,7 @@ import {
   scmRights,
   SOCK,
 } from "../../mod.ts";
+import { A_FEW, collectUntil } from "../support/garbage.ts";
 import { hasOp } from "../support/kernel.ts";
 import { closeFd } from "../support/listener.ts";
 import { abstractAddress, Net } from "../support/sockaddr.ts";
@@ -108,5 +109,29 @@ describe.skipIf(!hasOp("SEND_ZC"))("descriptors that recvmsgMultishot() receives
     expect(open(sender)).toBe(before + 3);
     await messages.return();
     expect(open(sender)).toBe(before);
+  });
+
+  test("are closed where nobody took the message of a stream that ended, and was forgotten", async () => {
+    await using net = new Net();
+    const { ring } = net;
+    const [receiver, sender] = await datagrams(net);
+    using buffers = new BufferRing({ ring, size: 256, count: 8 });
+    const leave = async () => {
+      const controller = new AbortController();
+      const room = { nameLength: 0, controlLength: controlRoom(4), signal: controller.signal };
+      const messages = ring.recvmsgMultishot(receiver, buffers, 0, room);
+      await ring.nop();
+      await send(ring, sender, 1);
+      while (messages.waiting < 1) await ring.timeout(1);
+      controller.abort();
+      await messages.ended.catch(() => {});
+    };
+    const before = open(sender);
+    const COUNT = 8;
+    for (let i = 0; i < COUNT; i++) await leave();
+    // A collector that searches the stack may find one there still.
+    expect(await collectUntil(() => open(sender) <= before + 1)).toBe(true);
+    await collectUntil(() => open(sender) === before, A_FEW);
+    expect(buffers.available).toBeGreaterThanOrEqual(COUNT - 1);
   });
 });
