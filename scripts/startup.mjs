@@ -1,5 +1,6 @@
-// npm run bench:start: what `import { Ring } from "uring"` and the first ring take, beyond an empty program, in each
-// runtime; the package as it is installed, and, for Deno, as its registry has it. Each runs beside an empty one.
+// npm run bench:start: what `import { Ring } from "uring"` and the first ring take, in each runtime; the package as it is
+// installed, and, for Deno, as its registry has it. Told twice: by the program itself, from before the import to the ring;
+// and by its whole process, beside an empty one: that has the ring's end, and the runtime's, too.
 //
 //   node scripts/startup.mjs [--rounds 25] [--json] [runtime...]
 import { spawnSync } from "node:child_process";
@@ -34,16 +35,37 @@ function program(name, text) {
 }
 
 const empty = program("empty.mjs", "");
-const installed = program("installed.mjs", 'import { Ring } from "uring"; new Ring();');
-const registry = program("registry.mjs", `import { Ring } from ${JSON.stringify(join(jsr, "mod.js"))}; new Ring();`);
+const forms = { installed: "uring", registry: join(jsr, "mod.js") };
 
-/** @typedef {{ wall: number, cpu: number }} Took milliseconds */
+/** The program whose process is measured, and the one that measures itself: `performance` is loaded before. */
+const programs = Object.fromEntries(
+  Object.entries(forms).map(([form, from]) => {
+    const name = JSON.stringify(from);
+    const timed = `performance.now();
+      const begun = performance.now();
+      const { Ring } = await import(${name});
+      const ring = new Ring();
+      console.log(performance.now() - begun);
+      await ring.close();`;
+    return [form, {
+      file: program(`${form}.mjs`, `import { Ring } from ${name}; new Ring();`),
+      timed: program(`${form}_timed.mjs`, timed),
+    }];
+  }),
+);
+
+/** @typedef {{ wall: number, cpu: number, said: number }} Took milliseconds */
 
 /** @param {string[]} command @returns {Took} */
 function took(command) {
   const begun = performance.now();
   // The shell tells the processor time of what it ran.
-  const { status, stderr } = spawnSync("bash", ["-c", 'TIMEFORMAT="%U %S"; time "$@" 2>/dev/null', "-", ...command], {
+  const { status, stdout, stderr } = spawnSync("bash", [
+    "-c",
+    'TIMEFORMAT="%U %S"; time "$@" 2>/dev/null',
+    "-",
+    ...command,
+  ], {
     encoding: "utf8",
     // What Node takes for these certificates moves by more than what is measured.
     env: { ...process.env, NODE_EXTRA_CA_CERTS: undefined },
@@ -51,7 +73,7 @@ function took(command) {
   const wall = performance.now() - begun;
   if (status !== 0) throw new Error(`${command.join(" ")} ended with ${status}`);
   const [user = 0, system = 0] = stderr.trim().split(" ").map(Number);
-  return { wall, cpu: (user + system) * 1000 };
+  return { wall, cpu: (user + system) * 1000, said: Number(stdout) };
 }
 
 /** @param {number[]} figures */
@@ -66,17 +88,19 @@ for (const runtime of RUNTIMES.filter((name) => positionals.length === 0 || posi
   const path = runtimePath(/** @type {"node"} */ (runtime));
   if (path === undefined) throw new Error(`${runtime} is neither in node_modules nor on PATH: run npm ci`);
   const before = runtime === "deno" ? [path, "run", "-A"] : [path];
-  const forms = runtime === "deno" ? { installed, registry } : { installed };
-  for (const [form, file] of Object.entries(forms)) {
+  for (const [form, { file, timed }] of Object.entries(programs)) {
+    if (form === "registry" && runtime !== "deno") continue;
     /** @type {Took[]} */
     const beyond = [];
     for (let round = -2; round < rounds; round++) {
-      const [alone, loaded] = [took([...before, empty]), took([...before, file])];
-      if (round >= 0) beyond.push({ wall: loaded.wall - alone.wall, cpu: loaded.cpu - alone.cpu });
+      const [alone, loaded, itself] = [empty, file, timed].map((path) => took([...before, path]));
+      if (round < 0) continue;
+      beyond.push({ wall: loaded.wall - alone.wall, cpu: loaded.cpu - alone.cpu, said: itself.said });
     }
     results.push({
       runtime,
       form,
+      itself: summary(beyond.map(({ said }) => said)),
       wall: summary(beyond.map(({ wall }) => wall)),
       cpu: summary(beyond.map(({ cpu }) => cpu)),
     });
@@ -87,9 +111,11 @@ rmSync(folder, { recursive: true });
 if (values.json) {
   console.log(JSON.stringify({ rounds, unit: "ms", results }, null, 2));
 } else {
-  console.log(`import and first ring, ms beyond an empty program: min / median / max of ${rounds}`);
-  for (const { runtime, form, wall, cpu } of results) {
-    const [time, processor] = [wall, cpu].map(({ min, median, max }) => `${min} / ${median} / ${max}`);
-    console.log(`${runtime.padEnd(5)} ${form.padEnd(10)} time ${time}   CPU ${processor}`);
+  console.log(`import and first ring, ms: min / median / max of ${rounds}`);
+  for (const { runtime, form, itself, wall, cpu } of results) {
+    const [told, time, processor] = [itself, wall, cpu].map(({ min, median, max }) => `${min} / ${median} / ${max}`);
+    console.log(
+      `${runtime.padEnd(5)} ${form.padEnd(10)} ${told}   process beyond an empty one ${time}   CPU ${processor}`,
+    );
   }
 }
