@@ -93,7 +93,9 @@ for (const runtime of RUNTIMES.filter((name) => positionals.length === 0 || posi
     /** @type {Took[]} */
     const beyond = [];
     for (let round = -2; round < rounds; round++) {
-      const [alone, loaded, itself] = [empty, file, timed].map((path) => took([...before, path]));
+      const alone = took([...before, empty]);
+      const loaded = took([...before, file]);
+      const itself = took([...before, timed]);
       if (round < 0) continue;
       beyond.push({ wall: loaded.wall - alone.wall, cpu: loaded.cpu - alone.cpu, said: itself.said });
     }

@@ -67,16 +67,14 @@ function cancelOne(engine: Engine, userData: bigint, deadline: number | undefine
         engine.canceller.bySqe(userData);
         found = true;
       }
-      const left = deadline === undefined ? WAIT_MS : deadline - now();
-      if (left <= 0) throw timeIsUp();
-      engine.submitAndWait(1, { timeout: Math.min(left, WAIT_MS) });
-      continue;
+    } else {
+      found = true;
     }
-    found = true;
+    // ETIME: it runs in a worker. With neither it is cancelled, and goes on being found until a turn has completed it.
+    const goesOn = rc === ENOENT || rc === ETIME;
     const left = deadline === undefined ? WAIT_MS : deadline - now();
-    // ETIME: it runs in a worker. Else it is cancelled, and goes on being found until a turn has completed it.
-    if (rc === ETIME && left <= 0) throw timeIsUp();
-    const wait = rc === ETIME && engine.pending > 0 ? 1 : 0;
+    if (goesOn && left <= 0) throw timeIsUp();
+    const wait = goesOn && engine.pending > 0 ? 1 : 0;
     engine.submitAndWait(wait, { timeout: Math.min(Math.max(left, 0), WAIT_MS) });
   }
 }
