@@ -68,8 +68,11 @@ export interface BufferGroup {
   giveBack(id: number): void;
   /** @internal How often buffers went to the kernel, as {@linkcode whenProvided} is asked with. */
   readonly provisions: number;
-  /** @internal Calls back once, when the kernel may have a buffer that it had not after so many provisions: perhaps soon. */
-  whenProvided(callback: () => void, provisions: number): void;
+  /**
+   * @internal Calls back once, when the kernel may have a buffer that it had not after so many provisions: perhaps soon.
+   * Gives what takes the callback back.
+   */
+  whenProvided(callback: () => void, provisions: number): () => void;
 }
 
 const MAX_COUNT = 32768;
@@ -142,8 +145,6 @@ export class BufferRing implements BufferGroup {
   readonly manual: boolean;
   /** How often the kernel found no buffer to choose. */
   exhausted = 0;
-  /** @internal How often buffers went to the kernel. */
-  provisions = 0;
   /** @internal */
   readonly threadBound: () => void = threadBound;
   /** @internal Holds the buffers' pages while an operation may choose one. */
@@ -177,6 +178,7 @@ export class BufferRing implements BufferGroup {
   #given = 0;
   readonly #waiting: Waiting;
   #closed = false;
+  #removed = false;
 
   /**
    * Maps the buffers, registers the group, and gives the buffers to the kernel.
@@ -393,16 +395,15 @@ export class BufferRing implements BufferGroup {
     this.#publish();
   }
 
-  /**
-   * Calls back once, when the kernel may have a buffer that it had not after so many provisions: soon, if it has one by
-   * now. What is still provided may be an operation's, which has chosen and waits for its data: nobody else gets that.
-   *
-   * @internal
-   */
-  whenProvided(callback: () => void, provisions: number): void {
+  /** @internal */
+  get provisions(): number {
+    return this.#waiting.provisions;
+  }
+
+  /** @internal */
+  whenProvided(callback: () => void, provisions: number): () => void {
     if (this.#closed) queueMicrotask(callback);
-    else if (this.provisions !== provisions && this.#given > 0) this.#waiting.addDue(callback);
-    else this.#waiting.add(callback);
+    return this.#closed ? nothing : this.#waiting.add(callback, provisions);
   }
 
   /** Nobody has it any more: it goes to the kernel, or where manual ones wait. */
@@ -439,7 +440,6 @@ export class BufferRing implements BufferGroup {
   #publish(): void {
     if (this.#closed || this.#halves[TAIL] === this.#tail) return;
     Atomics.store(this.#halves, TAIL, this.#tail);
-    this.provisions++;
     this.#waiting.tell();
   }
 
@@ -454,12 +454,18 @@ export class BufferRing implements BufferGroup {
     }
   }
 
-  /** Unregisters the group. What is borrowed stays readable; operations that would choose from it fail with ENOBUFS. */
+  /**
+   * Unregisters the group. What is borrowed stays readable; operations that would choose from it fail with ENOBUFS.
+   *
+   * @throws {UringError} EAGAIN while the kernel takes nothing, EACCES on a ring that may not: it is closed, but the group
+   *   stays registered until this is called again, or the ring closed
+   */
   close(): void {
-    if (this.#closed) return;
+    if (this.#removed) return;
     this.#closed = true;
     try {
       this.#ring.removeBufferRing(this);
+      this.#removed = true;
     } finally {
       this.#waiting.end();
     }
@@ -472,3 +478,5 @@ export class BufferRing implements BufferGroup {
 }
 
 const CLOSED = "this BufferRing is closed";
+
+function nothing(): void {}

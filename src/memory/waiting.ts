@@ -16,12 +16,14 @@ export interface Turns {
  * the next ones' turn, for what is free still. All of them at once would come back for the most part, again and again.
  */
 export class Waiting {
+  /** How often buffers were given. */
+  provisions = 0;
   readonly #turns: Turns;
   readonly #free: () => number;
   /** Who came since buffers were last given, and found none then. */
-  #later: (() => void)[] = [];
+  readonly #later = new Set<() => void>();
   /** Who is to be called, as far as buffers go. */
-  #due: (() => void)[] = [];
+  readonly #due = new Set<() => void>();
   #scheduled = false;
 
   /** @param free how many buffers the kernel can choose from, or more: who finds none comes back */
@@ -30,26 +32,40 @@ export class Waiting {
     this.#free = free;
   }
 
-  /** Has it called after the next {@linkcode tell}. */
-  add(callback: () => void): void {
-    this.#later.push(callback);
-  }
-
-  /** Has it called soon: buffers were given meanwhile. */
-  addDue(callback: () => void): void {
-    this.#due.push(callback);
-    this.#schedule();
+  /**
+   * Calls back once: soon, if buffers were given since there were so many provisions, and are left; else as they are
+   * given. What is left of those before may be an operation's, which has chosen and waits for its data: nobody else gets
+   * that.
+   *
+   * @returns what takes the callback back: nothing here leads to it then
+   */
+  add(callback: () => void, provisions: number): () => void {
+    if (this.provisions !== provisions && this.#free() > 0) {
+      this.#due.add(callback);
+      this.#schedule();
+    } else {
+      this.#later.add(callback);
+    }
+    return () => {
+      this.#later.delete(callback);
+      this.#due.delete(callback);
+    };
   }
 
   /** Buffers were given. */
   tell(): void {
-    if (this.#later.length > 0) this.#due.push(...this.#later.splice(0));
-    if (this.#due.length > 0) this.#schedule();
+    this.provisions++;
+    for (const callback of this.#later) this.#due.add(callback);
+    this.#later.clear();
+    if (this.#due.size > 0) this.#schedule();
   }
 
   /** No buffer is given any more: calls everybody. */
   end(): void {
-    for (const callback of [...this.#due.splice(0), ...this.#later.splice(0)]) callback();
+    const all = [...this.#due, ...this.#later];
+    this.#due.clear();
+    this.#later.clear();
+    for (const callback of all) callback();
   }
 
   /** Not at once: completions that follow in this turn may tell of other buffers that they were taken. */
@@ -63,8 +79,19 @@ export class Waiting {
   }
 
   #call(): void {
-    const called = this.#due.splice(0, Math.max(this.#free(), 0));
+    const called = this.#take(this.#free());
     for (const callback of called) callback();
-    if (called.length > 0 && this.#due.length > 0) this.#schedule();
+    if (called.length > 0 && this.#due.size > 0) this.#schedule();
+  }
+
+  /** Takes who is due, so many at most, from the queue. */
+  #take(count: number): (() => void)[] {
+    const taken: (() => void)[] = [];
+    for (const callback of this.#due) {
+      if (taken.length >= count) break;
+      this.#due.delete(callback);
+      taken.push(callback);
+    }
+    return taken;
   }
 }

@@ -26,6 +26,7 @@ const STAGES: Extra = { ...AUXILIARY, stages: true };
 export class Canceller {
   /** What waits for a chain to be complete, as cancellations do: staged now, it would become part of that. */
   readonly waiting: (() => void)[] = [];
+  #isStaging = false;
   /** IOSQE bits that its SQEs must have. */
   flags = 0;
   readonly #engine: Engine;
@@ -191,9 +192,20 @@ export class Canceller {
     this.#engine.poke();
   }
 
-  /** The chain is complete. */
+  /** No chain is open. As far as there is room; who makes some comes back here. */
   stageWaiting(): void {
-    for (const cancel of this.waiting.splice(0)) cancel();
+    if (this.#isStaging) return;
+    this.#isStaging = true;
+    try {
+      for (let left = this.waiting.length; left > 0; left--) {
+        const { length } = this.waiting;
+        this.waiting.shift()!();
+        // It has come back, as would the others: the kernel takes nothing now.
+        if (this.waiting.length === length) break;
+      }
+    } finally {
+      this.#isStaging = false;
+    }
   }
 
   #stageCancel(userData: bigint, flags: number, resolve: Settle, reject: Settle, again: boolean): void {
@@ -202,9 +214,10 @@ export class Canceller {
     const { core } = engine;
     const afterDue = again && core.limit > 1 && engine.ticking(flags === 0 ? slotOf(userData) : undefined);
     const size = afterDue ? 2 : 1;
-    if (core.count + size > core.limit && !engine.findRoom(size)) {
+    const isQueue = this.waiting.length > 0 && !this.#isStaging;
+    if (core.count + size > core.limit && (isQueue || !engine.findRoom(size))) {
       if (engine.ended) return;
-      // The kernel takes nothing now: the next turn, or one after it, finds room.
+      // The kernel takes nothing now, or did not as others came: the next turn, or one after it, finds room.
       this.waiting.push(() => this.#stageCancel(userData, flags, resolve, reject, again));
       return engine.poke();
     }
@@ -244,7 +257,8 @@ export function syncCancelRequest(userData: bigint, flags: number = 0, fd: numbe
   return request;
 }
 
-function slotOf(userData: bigint): number {
+/** The pending slot that user_data name. */
+export function slotOf(userData: bigint): number {
   return Number(userData & 0xffffffffn);
 }
 

@@ -127,6 +127,10 @@ export class Engine {
   #chainFlag = 0;
   /** How many SQEs at the end of what is staged belong to a chain that is still open. */
   #chainSize = 0;
+  /** It is set aside, and comes back to its end. */
+  #chainAside = false;
+  /** By slot, of operations in chains: whether what they follow is pending. Of those before in a slot, it is not. */
+  readonly #follows: Map<number, () => boolean> = new Map();
   /** Promises made from those of the open chain. */
   readonly #derived: Promise<unknown>[] = [];
   readonly canceller: Canceller = new Canceller(this);
@@ -240,6 +244,7 @@ export class Engine {
     sqes[at + USER_DATA] = slot;
     sqes[at + USER_DATA + 1] = this.#generations[slot]!;
     flags |= this.#chainFlag;
+    if (this.#chainSize > 0) this.#follows.set(slot, this.awaited()!);
     if ((flags & LINKS) !== 0) this.#chainSize++;
     else this.#chainSize = 0;
     if (flags !== 0) {
@@ -369,6 +374,7 @@ export class Engine {
   findRoom(size: number): boolean {
     const { core } = this;
     while (core.count + size > core.limit) {
+      if (core.disabled) return false;
       this.#turnAside(0, 0, undefined);
       if (this.#fatal !== undefined || (core.state & STATE.BUSY) !== 0) return false;
     }
@@ -383,9 +389,11 @@ export class Engine {
     const chain = core.sqes.slice(start * core.sqeWords, core.count * core.sqeWords);
     core.count = start;
     this.#chainSize = 0;
+    this.#chainAside = chained > 0;
     try {
       submit();
     } finally {
+      this.#chainAside = false;
       if (this.#fatal === undefined) {
         // Behind what was not taken, where it was refused.
         core.sqes.set(chain, core.count * core.sqeWords);
@@ -450,6 +458,16 @@ export class Engine {
     return () => this.#generations[slot] === generation;
   }
 
+  /** Whether an operation has not begun, as it follows another. */
+  waitsInChain(slot: number): boolean {
+    return this.#follows.get(slot)?.() ?? false;
+  }
+
+  /** Completions are being settled: what a turn brings meanwhile is settled after that. */
+  get walking(): boolean {
+    return this.#walking;
+  }
+
   get building(): boolean {
     return this.#chainFlag !== 0;
   }
@@ -498,20 +516,21 @@ export class Engine {
    * @throws {UringError} EAGAIN once it has taken nothing for a second
    */
   #push(flags: number, isIn: () => boolean): void {
-    const { core } = this;
-    let least = Infinity;
-    let since = 0;
+    let patience: Ending | undefined;
     while (true) {
       this.#turnAside(flags, 0, undefined);
       if (this.#fatal !== undefined) throw this.#fatal;
       if (isIn()) return;
-      if ((core.state & STATE.BUSY) === 0) continue;
-      const left = core.count + core.unsubmitted;
-      const time = now();
-      if (left < least) [least, since] = [left, time];
-      if (time - since > BUSY_LIMIT_MS) throw new UringError(EAGAIN, "io_uring_enter", { detail: BUSY });
+      if ((this.core.state & STATE.BUSY) === 0) continue;
+      this.#goOn(patience ??= new Ending(BUSY_LIMIT_MS));
       this.#turnAside(flags, 1, 1);
     }
+  }
+
+  /** @throws {UringError} EAGAIN once the kernel has taken nothing for so long */
+  #goOn(patience: Ending): void {
+    if (patience.look(this.core.count + this.core.unsubmitted) !== "give up") return;
+    throw new UringError(EAGAIN, "io_uring_enter", { detail: BUSY });
   }
 
   /** Calls back after the next turn, which it asks for, once what that brought is settled. Not if the ring ends first. */
@@ -528,7 +547,8 @@ export class Engine {
 
   #schedule(): void {
     this.#scheduled = true;
-    if (this.#mustYield()) this.#yieldTurn();
+    // Short of memory or of room, the kernel takes more once completions are out of the way, and others had their turn.
+    if (this.#mustYield() || (this.core.state & STATE.BUSY) !== 0) this.#yieldTurn();
     else resolved.then(this.#runTurn);
   }
 
@@ -612,20 +632,22 @@ export class Engine {
   /** What has waited for a turn, or for a chain to be complete, as this one is now. May make turns for room. */
   #stageLate(): void {
     if (this.#chainSize > 0) this.#closeChain();
-    if (this.canceller.waiting.length > 0) this.canceller.stageWaiting();
+    if (this.canceller.waiting.length > 0 && !this.chainOpen) this.canceller.stageWaiting();
+  }
+
+  #callAfterTurn(): void {
+    if (this.#afterTurns.length === 0) return;
+    for (const callback of this.#afterTurns.splice(0)) callback();
   }
 
   /** Decides what comes next: another turn, or sleep. */
   #afterTurn(): void {
     const { core } = this;
     if (this.#drained !== undefined && this.inFlight === 0) this.#drained();
-    if (this.#afterTurns.length > 0) { for (const callback of this.#afterTurns.splice(0)) callback(); }
+    this.#callAfterTurn();
     if (this.#scheduled || this.#finished || this.#fatal !== undefined) return;
-    if (core.unsubmitted > 0 && (core.state & STATE.BUSY) !== 0) {
-      // The kernel is short of memory or of room: let completions come, and the event loop turn.
-      this.#scheduled = true;
-      this.#yieldTurn();
-    } else if (core.count > 0 || (core.state & STATE.MORE) !== 0) {
+    const isRefused = core.unsubmitted > 0 && (core.state & STATE.BUSY) !== 0;
+    if (isRefused || core.count > 0 || (core.state & STATE.MORE) !== 0) {
       this.#schedule();
     } else if (!this.#checking) {
       // After the continuations of what was just settled: they may ask for more.
@@ -930,6 +952,8 @@ export class Engine {
     if (this.closed) throw new RingClosedError("submitAndWait");
     if (this.core.disabled) throw this.core.disabledError("submitAndWait");
     if (this.building) throw new TypeError("submitAndWait() inside link(): the chain is not complete yet");
+    // What is to begin after a turn may be what this waits for.
+    this.#callAfterTurn();
     const { pending } = this;
     if (count > pending) {
       throw new RangeError(
@@ -952,6 +976,7 @@ export class Engine {
     const before = this.#brought - (count > 0 ? this.#arrived() : 0);
     this.#settleAll(0);
     let total: number;
+    let patience: Ending | undefined;
     while (true) {
       this.#stageLate();
       total = this.#brought - before;
@@ -967,10 +992,14 @@ export class Engine {
         limits = { minWait: Math.max(LEAST_WAIT_MS, Math.min(gathered - time, left ?? Infinity)) };
       } else if (until !== undefined && time + left! >= over) [left, limits] = [undefined, { deadline: until }];
       this.#turn(TURN.GET_EVENTS, Math.max(wait, 0), left, limits);
+      this.#callAfterTurn();
       total = this.#brought - before;
       if (this.#fatal !== undefined) throw this.#fatal;
       if (core.count === 0 && core.unsubmitted === 0 && total >= count) break;
-      if ((core.state & STATE.TIMED_OUT) !== 0 && deadline !== undefined && now() >= deadline) break;
+      const isRefused = (core.state & STATE.BUSY) !== 0;
+      if ((isRefused || (core.state & STATE.TIMED_OUT) !== 0) && deadline !== undefined && now() >= deadline) break;
+      if (isRefused && deadline === undefined) this.#goOn(patience ??= new Ending(BUSY_LIMIT_MS));
+      if (isRefused && wait <= 0) this.#turn(TURN.GET_EVENTS, 1, 1);
       // The least wait is over, and something came.
       if (minWait !== undefined && total > 0 && core.count === 0 && now() >= gathered) break;
     }
@@ -1025,7 +1054,7 @@ export class Engine {
 
   /** What is staged now would become part of a chain. */
   get chainOpen(): boolean {
-    return this.#chainFlag !== 0 || this.#chainSize > 0;
+    return this.#chainFlag !== 0 || this.#chainSize > 0 || this.#chainAside;
   }
 
   /** What is staged goes in now, in one turn. */

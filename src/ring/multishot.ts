@@ -39,18 +39,20 @@ export interface Shots<T> {
   readonly discard?: (value: T) => void;
   /** What discards a value of a stream that was collected: it must lead neither to the stream nor to its ring. */
   readonly discardLater?: (value: T) => () => void;
-  /** Calls back once the kernel has buffers again, after ENOBUFS. */
-  readonly whenProvided?: (callback: () => void) => void;
+  /** Calls back once the kernel has buffers again, after ENOBUFS; gives what takes the callback back. */
+  readonly whenProvided?: (callback: () => void) => () => void;
 }
 
-/** What discards the values that nobody took yet, in their order. */
-interface Rest {
+/** What a registry may know of the values that nobody took yet: from the first on. */
+interface Left {
+  first: number;
+  /** What discards each of them, and of those before; only as far as it was noted. */
   discards: (() => void)[];
 }
 
 /** Streams that are dropped with what nobody took. */
-const dropped = new FinalizationRegistry<Rest>(({ discards }) => {
-  for (const discard of discards) discard();
+const dropped = new FinalizationRegistry<Left>(({ first, discards }) => {
+  for (const discard of discards.slice(first)) discard();
 });
 
 const DEFAULT_HIGH_WATER = 1024;
@@ -84,11 +86,10 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   readonly #highWater: number;
   #state: State = "paused";
   #operation: Promise<number> | undefined;
-  /** Values that nobody took yet: from the first on. */
-  #left: T[] = [];
-  #first = 0;
-  /** Of a stream that the kernel does not have: as long as it does, the stream is not collected. */
-  #rest: Rest | undefined;
+  /** Values, of which nobody took those from the first on. */
+  #values: T[] = [];
+  readonly #left: Left = { first: 0, discards: [] };
+  #isRegistered = false;
   readonly #takers: { resolve: (result: IteratorResult<T, undefined>) => void; reject: (error: unknown) => void }[] =
     [];
   #error: unknown;
@@ -101,8 +102,8 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   /** How often it was begun, the first time included. */
   #arms = 0;
   readonly #signal: AbortSignal | undefined;
-  /** While it waits for buffers. */
-  #call: Call | undefined;
+  /** While it waits for buffers: ends that. */
+  #endWaiting: (() => void) | undefined;
   /** Called while it is paused, when no operation of it is there to end: the ring is closed, or its signal aborts. */
   readonly #interrupted = (): void => {
     if (this.#state === "paused") this.#again();
@@ -162,7 +163,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
 
   /** Values that wait to be taken. */
   get waiting(): number {
-    return this.#left.length - this.#first;
+    return this.#values.length - this.#left.first;
   }
 
   /** @internal The promise in the pending table; undefined while the kernel does not have it. */
@@ -260,7 +261,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     } else if (this.#takers.length > 0) {
       this.#takers.shift()!.resolve({ value, done: false });
     } else {
-      this.#left.push(value);
+      this.#values.push(value);
       if (this.#state === "armed" && this.waiting >= this.#highWater) this.#takeBack("pausing");
     }
   }
@@ -285,8 +286,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     if (errno !== undefined && this.#isExhausted(errno)) {
       if (this.#cancelled) return this.#endCancelled();
       this.#pause();
-      // As it ends nothing calls back perhaps: the group must not hold it, and what it has of the group's buffers.
-      if (this.#state === "paused") this.#shots.whenProvided!((this.#call = new Call(this.#interrupted)).run);
+      if (this.#state === "paused") this.#endWaiting = this.#shots.whenProvided!(this.#interrupted);
       return;
     }
     this.#error = error;
@@ -304,52 +304,57 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     if (this.#engine.closed || this.#signal?.aborted) return this.#again();
     this.#engine.paused.add(this.waiter);
     this.#signal?.addEventListener("abort", this.#interrupted);
-    this.#noteRest();
+    this.#noteLeft();
   }
 
   #endPause(): void {
-    this.#call?.off();
+    // The group must not hold what has ended, and what that has of the group's buffers.
+    this.#endWaiting?.();
+    this.#endWaiting = undefined;
     this.#engine.paused.delete(this.waiter);
     this.#signal?.removeEventListener("abort", this.#interrupted);
   }
 
   #resume(): void {
-    if (this.#state === "paused" && this.waiting <= this.#highWater / 2) this.#again();
+    if (this.#state !== "paused" || this.#endWaiting !== undefined) return;
+    if (this.waiting <= this.#highWater / 2) this.#again();
   }
 
-  /** It may be collected from here on, as nothing holds it that the kernel uses. */
-  #noteRest(): void {
+  /** It may be collected from here on, as nothing holds it that the kernel uses. Each value is noted once. */
+  #noteLeft(): void {
     const { discardLater } = this.#shots;
     if (discardLater === undefined || this.waiting === 0) return;
-    const discards = this.#left.slice(this.#first).map(discardLater);
-    if (this.#rest !== undefined) {
-      this.#rest.discards = discards;
-      return;
+    const { discards, first } = this.#left;
+    for (let i = discards.length; i < this.#values.length; i++) {
+      discards.push(i < first ? ignore : discardLater(this.#values[i]!));
     }
-    this.#rest = { discards };
-    dropped.register(this, this.#rest);
+    if (!this.#isRegistered) dropped.register(this, this.#left);
+    this.#isRegistered = true;
   }
 
   #again(): void {
     this.#endPause();
-    if (this.#rest !== undefined) this.#rest.discards = [];
     try {
       if (this.#engine.closed) throw new AbortError("the stream was ended: its ring was closed");
       if (this.#signal?.aborted) throw this.#signal.reason;
-      if (this.#engine.chainOpen) this.#armLater();
-      else this.#arm();
+      if (this.#engine.chainOpen) {
+        // Staged now, it would become part of a chain that somebody is building.
+        this.#armLater((again) => this.#engine.canceller.afterChain(again));
+      } else if (!this.#engine.findRoom(1) && !this.#engine.ended) {
+        // The kernel takes nothing now: it would wait for that, and fail.
+        this.#armLater((again) => this.#engine.afterTurn(again));
+      } else {
+        this.#arm();
+      }
     } catch (error) {
       this.#fail(error);
       this.#end();
     }
   }
 
-  /** Staged now, it would become part of a chain that somebody is building. */
-  #armLater(): void {
+  #armLater(call: (again: () => void) => void): void {
     this.#pause();
-    this.#engine.canceller.afterChain(() => {
-      if (this.#state === "paused") this.#again();
-    });
+    if (this.#state === "paused") call(this.#interrupted);
   }
 
   /** A consumer's, or a decoder's, own failure. */
@@ -372,7 +377,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#endPause();
-    this.#noteRest();
+    this.#noteLeft();
     if (this.#failed) {
       // Whoever closes a ring knows that its streams end: that need not be heard.
       if (this.#engine.closed && this.#error instanceof AbortError) this.#ended.catch(ignore);
@@ -397,12 +402,8 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   next(): Promise<IteratorResult<T, undefined>> {
     if (this.#each !== undefined) return Promise.reject(new TypeError("this operation gives its values to `each`"));
     if (this.waiting > 0) {
-      const value = this.#left[this.#first++]!;
-      if (this.#first === this.#left.length || this.#first > 4096) {
-        this.#left = this.#left.slice(this.#first);
-        this.#first = 0;
-      }
-      this.#rest?.discards.shift();
+      const value = this.#values[this.#left.first++]!;
+      if (this.waiting === 0 || this.#left.first > 4096) this.#forgetTaken();
       if (this.#state === "paused") this.#resume();
       return Promise.resolve({ value, done: false });
     }
@@ -423,12 +424,18 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     return DONE;
   }
 
+  #forgetTaken(): void {
+    const { first, discards } = this.#left;
+    this.#values = this.#values.slice(first);
+    if (discards.length > 0) this.#left.discards = discards.slice(first);
+    this.#left.first = 0;
+  }
+
   #discardLeft(): void {
-    const left = this.#left.slice(this.#first);
-    this.#left = [];
-    this.#first = 0;
-    if (this.#rest !== undefined) this.#rest.discards = [];
-    for (const value of left) this.#shots.discard?.(value);
+    const values = this.#values.slice(this.#left.first);
+    this.#left.first = this.#values.length;
+    this.#forgetTaken();
+    for (const value of values) this.#shots.discard?.(value);
   }
 
   /** Ends the operation, as {@linkcode return}, and rejects with `error`. */
@@ -445,21 +452,6 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   /** {@linkcode return}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.return();
-  }
-}
-
-/** A callback for somebody who may keep it after it was called off: it leads nowhere then. */
-class Call {
-  #callback: (() => void) | undefined;
-
-  constructor(callback: () => void) {
-    this.#callback = callback;
-  }
-
-  readonly run = (): void => this.#callback?.();
-
-  off(): void {
-    this.#callback = undefined;
   }
 }
 

@@ -9,8 +9,15 @@ import { homeOf } from "../memory/address.ts";
 import { BufferPool } from "../memory/pool.ts";
 import { checkInteger, shown } from "./arguments.ts";
 import type { OpOptions } from "./base.ts";
+import type { UringError } from "./errors.ts";
 import { StreamOps } from "./ops_stream.ts";
 import { ProvidedBuffers } from "./provided_buffers.ts";
+
+/** Why the kernel does not take a buffer now, but will. */
+const PASSING: readonly (string | undefined)[] = ["ENOMEM", "EAGAIN", "EBUSY", "EINTR"];
+/** Between the attempts, at first and at most. */
+const FIRST_WAIT_MS = 1;
+const LAST_WAIT_MS = 100;
 
 /** bid has 16 bits. */
 const MAX_BUFFERS = 65536;
@@ -58,10 +65,21 @@ export class ProvidedOps extends StreamOps {
     }
   }
 
-  /** A buffer has come back. What it throws once the ring is closed, or has failed, is a rejection, too. */
+  /**
+   * A buffer has come back. Where the kernel can't take it now, it is given later: it would be lost else. Rejects once
+   * the ring is closed, or has failed, or never takes it.
+   */
   async #provideAgain(pool: BufferPool, group: number, id: number): Promise<void> {
-    if (this.engine.chainOpen) await this.chainClosed();
-    await this.#provide(pool, group, id, 1);
+    const { engine } = this;
+    for (let waitMs = FIRST_WAIT_MS;; waitMs = Math.min(2 * waitMs, LAST_WAIT_MS)) {
+      if (engine.chainOpen) await this.chainClosed();
+      try {
+        if (engine.findRoom(1) || engine.closed || engine.ended) return void await this.#provide(pool, group, id, 1);
+      } catch (error) {
+        if (!PASSING.includes((error as UringError).code)) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
   }
 
   #provide(pool: BufferPool, group: number, first: number, count: number, o?: OpOptions): Promise<number> {

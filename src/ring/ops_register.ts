@@ -201,6 +201,11 @@ export class RegisterOps extends BufferOps implements FileRegistrar {
     const { engine } = this;
     if (engine.building) throw new TypeError("syncCancel() inside link(): the chain is not complete yet");
     if (engine.chainOpen) throw new TypeError("syncCancel() after IO_LINK: that chain is not complete yet");
+    if (engine.walking) {
+      throw new TypeError(
+        "syncCancel() in a callback of the ring: what it ends is told after that. Call cancel() instead",
+      );
+    }
     this.engine.submitStaged();
     const deadline = timeout === undefined ? undefined : now() + timeout;
     if (isStream) return endStreams([target.waiter]) + cancelSlots(engine, slotsOf(engine, target.operation), deadline);

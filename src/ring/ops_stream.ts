@@ -394,7 +394,7 @@ export class StreamOps extends SystemOps {
       },
       whenProvided: (callback) => {
         buffers.exhausted++;
-        buffers.whenProvided(callback, provisions);
+        return buffers.whenProvided(callback, provisions);
       },
     }, o);
   }

@@ -258,7 +258,14 @@ export class TimeOps extends FileOps {
   }
 
   #cancelEach(targets: readonly bigint[], limits: Limits): Promise<number> {
-    const counts = Promise.all(targets.map((userData) => this.#cancelOne(userData, limits)));
+    const asked: Promise<number>[] = [];
+    try {
+      for (const userData of targets) asked.push(this.#cancelOne(userData, limits));
+    } catch (error) {
+      // Those before would be nobody's if it were thrown.
+      asked.push(Promise.reject(error));
+    }
+    const counts = Promise.all(asked);
     const found = counts.then((counts) => counts.reduce((sum, count) => sum + count, 0));
     this.engine.derived(found);
     return found;

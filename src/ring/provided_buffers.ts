@@ -21,8 +21,6 @@ export class ProvidedBuffers implements BufferGroup {
   readonly size: number;
   /** How often the kernel found no buffer to choose. */
   exhausted = 0;
-  /** @internal Not counted: whoever waits for a buffer waits for the next that is given. */
-  readonly provisions = 0;
   /** @internal */
   readonly home: Home;
   /** @internal Buffers that were not removed: with the kernel, lent, or on their way. */
@@ -79,7 +77,12 @@ export class ProvidedBuffers implements BufferGroup {
   }
 
   /** @internal */
-  whenProvided(callback: () => void): void {
-    this.#waiting.add(callback);
+  get provisions(): number {
+    return this.#waiting.provisions;
+  }
+
+  /** @internal */
+  whenProvided(callback: () => void, provisions: number): () => void {
+    return this.#waiting.add(callback, provisions);
   }
 }

@@ -8,7 +8,7 @@
  */
 
 import { IORING_SETUP } from "../abi/constants.ts";
-import { syncCancelRequest } from "./canceller.ts";
+import { slotOf, syncCancelRequest } from "./canceller.ts";
 import { now } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import { registerError, registerQuietly } from "./register_call.ts";
@@ -18,7 +18,7 @@ const ETIME = -62;
 
 /** A turn waits no longer than this at once: what it waits for may have completed in one before. */
 const WAIT_MS = 20;
-/** How often what a call does not find is waited for, and the submission thread asked for it. */
+/** How often what is not found, and waits for nothing, is looked for. */
 const HIDDEN_TRIES = 10;
 
 /**
@@ -37,13 +37,18 @@ export function cancelSlots(engine: Engine, slots: readonly number[], deadline: 
   const asked = targets.filter((userData) => !canceller.asked.has(userData));
   for (const userData of asked) canceller.asked.add(userData);
   let found = 0;
+  let tries = 0;
   try {
     while (true) {
       found += targets.filter((userData) => cancelOne(engine, userData, deadline)).length;
       // What follows others in a chain is found once those have ended, or ends with them.
       const left = targets.filter((userData) => canceller.isPending(userData));
       if (left.length === 0) return found;
-      if (left.length === targets.length) throw notBegun();
+      if (left.length === targets.length) {
+        const hidden = left.filter((userData) => !engine.waitsInChain(slotOf(userData)));
+        if (hidden.length === 0 || ++tries > HIDDEN_TRIES) throw notBegun();
+        uncover(engine, hidden, deadline);
+      }
       targets = left;
     }
   } finally {
@@ -51,32 +56,35 @@ export function cancelSlots(engine: Engine, slots: readonly number[], deadline: 
   }
 }
 
+/** Whether it was found, or had just been cancelled. Not found, it may be pending still. */
 function cancelOne(engine: Engine, userData: bigint, deadline: number | undefined): boolean {
-  let hidden = 0;
   let found = false;
   while (true) {
     const rc = call(engine, userData);
+    const left = deadline === undefined ? WAIT_MS : Math.min(deadline - now(), WAIT_MS);
     if (rc === ENOENT) {
       // What has been told of is known here after a turn.
-      engine.submitAndWait(0);
-      if (!engine.canceller.isPending(userData)) return found || engine.canceller.wasCancelled(userData);
-      // Not in a chain, but in a worker of the submission thread, which that thread alone reaches; or another worker is
-      // done with it, and about to tell (seen on 6.1).
-      if (++hidden > HIDDEN_TRIES) return found;
-      if ((engine.core.setupFlags & IORING_SETUP.SQPOLL) !== 0) {
-        engine.canceller.bySqe(userData);
-        found = true;
-      }
-    } else {
-      found = true;
+      engine.submitAndWait(0, { timeout: Math.max(left, 0) });
+      return found || !engine.canceller.isPending(userData) && engine.canceller.wasCancelled(userData);
     }
-    // ETIME: it runs in a worker. With neither it is cancelled, and goes on being found until a turn has completed it.
-    const goesOn = rc === ENOENT || rc === ETIME;
-    const left = deadline === undefined ? WAIT_MS : deadline - now();
-    if (goesOn && left <= 0) throw timeIsUp();
-    const wait = goesOn && engine.pending > 0 ? 1 : 0;
-    engine.submitAndWait(wait, { timeout: Math.min(Math.max(left, 0), WAIT_MS) });
+    found = true;
+    // ETIME: it runs in a worker. Else it is cancelled, and goes on being found until a turn has completed it.
+    if (rc === ETIME && left <= 0) throw timeIsUp();
+    const wait = rc === ETIME && engine.pending > 0 ? 1 : 0;
+    engine.submitAndWait(wait, { timeout: Math.max(left, 0) });
   }
+}
+
+/**
+ * Waits for what is neither found nor in a chain: a worker is done with it, and about to tell (seen on 6.1); or it is in
+ * a worker of the submission thread, which that thread alone reaches.
+ */
+function uncover(engine: Engine, hidden: readonly bigint[], deadline: number | undefined): void {
+  const ofThread = (engine.core.setupFlags & IORING_SETUP.SQPOLL) !== 0;
+  if (ofThread) { for (const userData of hidden) engine.canceller.bySqe(userData); }
+  const left = deadline === undefined ? WAIT_MS : deadline - now();
+  if (left <= 0) throw ofThread ? timeIsUp() : notBegun();
+  engine.submitAndWait(1, { timeout: Math.min(left, WAIT_MS) });
 }
 
 /** Gives 0, ENOENT, or ETIME for what can't be stopped at once. */

@@ -547,6 +547,25 @@ describe("provideBuffers()", () => {
     expect(error.code).toBe("ENOBUFS");
   });
 
+  test("a buffer that the kernel has no memory for is given later", async () => {
+    await using ring = new Ring({
+      faults: { rules: [{ op: "PROVIDE_BUFFERS", result: "ENOMEM", after: 1, count: 2 }] },
+    });
+    using pipe = new Pipe();
+    const buffers = await ring.provideBuffers(new BufferPool({ size: 64, count: 1 }), 1000);
+    pipe.write("first");
+    const first = (await ring.readSelect(pipe.readEnd, buffers))!;
+    first.release();
+    pipe.write("second");
+    let second: BorrowedBuffer | undefined;
+    while (second === undefined) {
+      await ring.timeout(1);
+      second = await ring.readSelect(pipe.readEnd, buffers).catch(() => undefined);
+    }
+    expect(text(second.bytes)).toBe("second");
+    expect(ring.stats.faults).toBe(2);
+  });
+
   test("makes a group as kernels had it before buffer rings: what is released can be chosen again", async () => {
     await using ring = new Ring();
     using pipe = new Pipe();
@@ -741,6 +760,63 @@ describe("readMultishot()", () => {
       expect(buffers.available).toBe(4);
     },
   );
+
+  /** A stream that has taken all buffers of a group, and waits for one. */
+  async function exhausted(ring: Ring, pipe: Pipe, count: number): Promise<[BufferRing, Multishot<BorrowedBuffer>]> {
+    const buffers = new BufferRing({ ring, size: 1, count });
+    const stream = ring.readMultishot(pipe.readEnd, buffers);
+    pipe.write("x".repeat(count + 1));
+    await waitFor(ring, () => buffers.exhausted > 0 && ring.stats.inFlight === 0);
+    return [buffers, stream];
+  }
+
+  test.skipIf(!hasOp("READ_MULTISHOT"))(
+    "goes on within submitAndWait(), with a buffer that came back before",
+    async () => {
+      await using ring = new Ring();
+      using pipe = new Pipe();
+      const [, stream] = await exhausted(ring, pipe, 1);
+      (await stream.next()).value!.release();
+      expect(ring.submitAndWait(1)).toBeGreaterThanOrEqual(1);
+      expect(stream.waiting).toBe(1);
+      await stream.return();
+    },
+  );
+
+  test.skipIf(!hasOp("READ_MULTISHOT"))("is not begun anew as it is consumed, but as buffers come back", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const [, stream] = await exhausted(ring, pipe, 8);
+    const { arms } = stream;
+    const pieces = await take(stream, 8);
+    await ring.nop();
+    expect(stream.arms).toBe(arms);
+    for (const piece of pieces) piece.release();
+    expect(text((await stream.next()).value!.bytes)).toBe("x");
+    await stream.return();
+  });
+
+  test.skipIf(!hasOp("READ_MULTISHOT"))("does not wait behind those that have ended", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const [buffers, first] = await exhausted(ring, pipe, 1);
+    const COUNT = 200;
+    for (let i = 0; i < COUNT; i++) {
+      const before = buffers.exhausted;
+      const other = ring.readMultishot(pipe.readEnd, buffers);
+      await waitFor(ring, () => buffers.exhausted > before && ring.stats.inFlight === 0);
+      await other.return();
+    }
+    const last = ring.readMultishot(pipe.readEnd, buffers);
+    await waitFor(ring, () => ring.stats.inFlight === 0);
+    const { value } = await first.next();
+    await first.return();
+    const { turns } = ring.stats;
+    value!.release();
+    (await last.next()).value!.release();
+    expect(ring.stats.turns - turns).toBeLessThan(COUNT / 4);
+    await last.return();
+  });
 
   test.skipIf(!hasOp("READ_MULTISHOT"))("refuses a regular file with the kernel's word for it", async () => {
     await using ring = new Ring();

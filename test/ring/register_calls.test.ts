@@ -525,6 +525,42 @@ describe.skipIf(!hasSyncCancel)("syncCancel() never says that there is nothing w
     expect((await Promise.all(second)).map(({ code }) => code)).toEqual(["ECANCELED", "ECANCELED"]);
   });
 
+  test("what waits in a chain costs no waiting, and no limit: alone, and before what it follows", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    // Slots are taken again in the order in which they came free, the last first: what follows gets the lower ones.
+    await Promise.all(ring.link((ring) => Array.from({ length: 8 }, () => ring.nop())));
+    const chain = ring.link((ring) => [
+      failure(ring.read(pipe.readEnd, new Uint8Array(4)), UringError),
+      ...Array.from({ length: 5 }, () => failure(ring.nop(), UringError)),
+    ]);
+    const source = ring.link((ring) => [ring.read(pipe.readEnd, new Uint8Array(4)), ring.nop()]);
+    for (const promise of source) promise.catch(() => {});
+    ring.submitAndWait(0);
+    const { turns } = ring.stats;
+    expect(thrown(() => ring.syncCancel(source[1]!, { timeout: 10 }), UringError).code).toBe("ENOENT");
+    expect(ring.stats.turns - turns).toBeLessThan(5);
+    expect(ring.syncCancel("all", { timeout: 5000 * TIME_SCALE })).toBeGreaterThanOrEqual(2);
+    expect((await Promise.all(chain)).map(({ code }) => code)).toEqual(new Array(6).fill("ECANCELED"));
+    expect(ring.stats.turns - turns).toBeLessThan(50);
+  });
+
+  test("in a callback it is refused, as what it ends is told after that", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const timeout = failure(ring.timeout(60_000), UringError);
+    const errors: TypeError[] = [];
+    const polls = ring.pollMultishot(pipe.readEnd, POLL.IN, {
+      each: () => void errors.push(thrown(() => ring.syncCancel("all"), TypeError)),
+    });
+    pipe.write("x");
+    while (errors.length === 0) await ring.nop();
+    expect(errors[0]!.message).toMatch(/^syncCancel\(\) in a callback of the ring: .* Call cancel\(\) instead$/);
+    await polls.return();
+    expect(ring.syncCancel("all")).toBe(1);
+    expect((await timeout).code).toBe("ECANCELED");
+  });
+
   test("with a submission thread it reaches what that one's workers run", async () => {
     await using ring = new Ring({ sqpoll: true });
     using one = new Pipe();

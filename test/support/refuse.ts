@@ -10,9 +10,10 @@ import { runScript } from "./script.ts";
  */
 export type Refused = "all" | "maps" | `maps=${number}` | number;
 
-/** Builds the program that installs the filter. */
-export function buildRefuse(path: string): void {
-  const source = fileURLToPath(new URL("../native/refuse.c", import.meta.url).href.replace("/dist/test/", "/test/"));
+/** Builds the program that installs the filter; `while`: the one that refuses for as long as a file exists. */
+export function buildRefuse(path: string, when?: "while"): void {
+  const name = when === undefined ? "refuse.c" : "refuse_while.c";
+  const source = fileURLToPath(new URL(`../native/${name}`, import.meta.url).href.replace("/dist/test/", "/test/"));
   execFileSync("gcc", ["-O1", "-Wall", "-Werror", "-o", path, source]);
 }
 
