@@ -132,12 +132,17 @@ export class RingBase {
   }
 
   /**
-   * Resolves once the chain that is open has gone in, or was dropped: what is staged before becomes part of it.
+   * Starts something that nobody waits for, once no chain is open, of which it would become part, and there is room.
    *
    * @internal
    */
-  protected chainClosed(): Promise<void> {
-    return new Promise((resolve) => this.engine.canceller.afterChain(resolve));
+  protected async startLater<T>(start: () => Promise<T>): Promise<T> {
+    const { engine } = this;
+    const { canceller } = engine;
+    while (!engine.closed && !engine.ended && (engine.chainOpen || !canceller.hasRoom(1))) {
+      await new Promise<void>((resolve) => canceller.later(resolve));
+    }
+    return await start();
   }
 
   /**

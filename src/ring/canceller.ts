@@ -187,9 +187,21 @@ export class Canceller {
 
   /** Stages something that must not become part of a chain: once that is complete, where one is open. */
   afterChain(stage: () => void): void {
-    if (!this.#engine.chainOpen) return stage();
+    if (this.#engine.chainOpen) this.later(stage);
+    else stage();
+  }
+
+  /** Calls back before one of the next turns goes in, when no chain is open, and it is its place's turn for room. */
+  later(stage: () => void): void {
     this.waiting.push(stage);
     this.#engine.poke();
+  }
+
+  /** Whether there is room now, or can be made; who came before, and waits for it, is first. Never amid a chain. */
+  hasRoom(size: number): boolean {
+    const { core } = this.#engine;
+    if (core.count + size <= core.limit) return true;
+    return (this.waiting.length === 0 || this.#isStaging) && this.#engine.findRoom(size);
   }
 
   /** No chain is open. As far as there is room; who makes some comes back here. */
@@ -214,12 +226,10 @@ export class Canceller {
     const { core } = engine;
     const afterDue = again && core.limit > 1 && engine.ticking(flags === 0 ? slotOf(userData) : undefined);
     const size = afterDue ? 2 : 1;
-    const isQueue = this.waiting.length > 0 && !this.#isStaging;
-    if (core.count + size > core.limit && (isQueue || !engine.findRoom(size))) {
-      if (engine.ended) return;
-      // The kernel takes nothing now, or did not as others came: the next turn, or one after it, finds room.
-      this.waiting.push(() => this.#stageCancel(userData, flags, resolve, reject, again));
-      return engine.poke();
+    if (!this.hasRoom(size)) {
+      // The kernel takes nothing now: the next turn, or one after it, finds room.
+      if (!engine.ended) this.later(() => this.#stageCancel(userData, flags, resolve, reject, again));
+      return;
     }
     if (afterDue) this.#stageDue();
     const at = core.count * core.sqeWords;

@@ -129,8 +129,8 @@ export class Engine {
   #chainSize = 0;
   /** It is set aside, and comes back to its end. */
   #chainAside = false;
-  /** By slot, of operations in chains: whether what they follow is pending. Of those before in a slot, it is not. */
-  readonly #follows: Map<number, () => boolean> = new Map();
+  /** By slot, of the last operation there that was in a chain: its generation, and whether what it follows is pending. */
+  readonly #follows: Map<number, { generation: number; awaits: () => boolean }> = new Map();
   /** Promises made from those of the open chain. */
   readonly #derived: Promise<unknown>[] = [];
   readonly canceller: Canceller = new Canceller(this);
@@ -244,7 +244,7 @@ export class Engine {
     sqes[at + USER_DATA] = slot;
     sqes[at + USER_DATA + 1] = this.#generations[slot]!;
     flags |= this.#chainFlag;
-    if (this.#chainSize > 0) this.#follows.set(slot, this.awaited()!);
+    if (this.#chainSize > 0) this.#follows.set(slot, { generation: this.#generations[slot]!, awaits: this.awaited()! });
     if ((flags & LINKS) !== 0) this.#chainSize++;
     else this.#chainSize = 0;
     if (flags !== 0) {
@@ -389,11 +389,12 @@ export class Engine {
     const chain = core.sqes.slice(start * core.sqeWords, core.count * core.sqeWords);
     core.count = start;
     this.#chainSize = 0;
-    this.#chainAside = chained > 0;
+    const isAside = this.#chainAside;
+    this.#chainAside ||= chained > 0;
     try {
       submit();
     } finally {
-      this.#chainAside = false;
+      this.#chainAside = isAside;
       if (this.#fatal === undefined) {
         // Behind what was not taken, where it was refused.
         core.sqes.set(chain, core.count * core.sqeWords);
@@ -460,7 +461,8 @@ export class Engine {
 
   /** Whether an operation has not begun, as it follows another. */
   waitsInChain(slot: number): boolean {
-    return this.#follows.get(slot)?.() ?? false;
+    const follows = this.#follows.get(slot);
+    return follows !== undefined && follows.generation === this.#generations[slot] && follows.awaits();
   }
 
   /** Completions are being settled: what a turn brings meanwhile is settled after that. */
@@ -636,7 +638,8 @@ export class Engine {
   }
 
   #callAfterTurn(): void {
-    if (this.#afterTurns.length === 0) return;
+    // A walk under way may tell of other buffers that they were taken: its turn calls them.
+    if (this.#afterTurns.length === 0 || this.#walking) return;
     for (const callback of this.#afterTurns.splice(0)) callback();
   }
 
@@ -692,6 +695,12 @@ export class Engine {
     this.#wakerStarted = true;
     this.#keptAlive = true; // a threadsafe function is born with a reference
     return rc;
+  }
+
+  /** Calls back after so many milliseconds, which hold the event loop as what is in flight does. */
+  callLater(callback: () => void, ms: number): void {
+    const timer = setTimeout(callback, ms);
+    if (!this.#wantsRef) timer.unref();
   }
 
   /**
@@ -998,7 +1007,9 @@ export class Engine {
       if (core.count === 0 && core.unsubmitted === 0 && total >= count) break;
       const isRefused = (core.state & STATE.BUSY) !== 0;
       if ((isRefused || (core.state & STATE.TIMED_OUT) !== 0) && deadline !== undefined && now() >= deadline) break;
-      if (isRefused && deadline === undefined) this.#goOn(patience ??= new Ending(BUSY_LIMIT_MS));
+      if (isRefused && timeoutMs === undefined && until === undefined) {
+        this.#goOn(patience ??= new Ending(BUSY_LIMIT_MS));
+      }
       if (isRefused && wait <= 0) this.#turn(TURN.GET_EVENTS, 1, 1);
       // The least wait is over, and something came.
       if (minWait !== undefined && total > 0 && core.count === 0 && now() >= gathered) break;

@@ -102,7 +102,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   /** How often it was begun, the first time included. */
   #arms = 0;
   readonly #signal: AbortSignal | undefined;
-  /** While it waits for buffers: ends that. */
+  /** While it waits for buffers, or for its place in the queue: ends that. */
   #endWaiting: (() => void) | undefined;
   /** Called while it is paused, when no operation of it is there to end: the ring is closed, or its signal aborts. */
   readonly #interrupted = (): void => {
@@ -337,24 +337,21 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     try {
       if (this.#engine.closed) throw new AbortError("the stream was ended: its ring was closed");
       if (this.#signal?.aborted) throw this.#signal.reason;
-      if (this.#engine.chainOpen) {
-        // Staged now, it would become part of a chain that somebody is building.
-        this.#armLater((again) => this.#engine.canceller.afterChain(again));
-      } else if (!this.#engine.findRoom(1) && !this.#engine.ended) {
-        // The kernel takes nothing now: it would wait for that, and fail.
-        this.#armLater((again) => this.#engine.afterTurn(again));
-      } else {
-        this.#arm();
-      }
+      // Staged now, it would become part of a chain that somebody is building; or wait for a place, and fail.
+      const { chainOpen, ended, canceller } = this.#engine;
+      if (chainOpen || !ended && !canceller.hasRoom(1)) this.#armLater();
+      else this.#arm();
     } catch (error) {
       this.#fail(error);
       this.#end();
     }
   }
 
-  #armLater(call: (again: () => void) => void): void {
+  #armLater(): void {
     this.#pause();
-    if (this.#state === "paused") call(this.#interrupted);
+    if (this.#state !== "paused") return;
+    this.#engine.canceller.later(this.#interrupted);
+    this.#endWaiting = ignore;
   }
 
   /** A consumer's, or a decoder's, own failure. */

@@ -72,13 +72,12 @@ export class ProvidedOps extends StreamOps {
   async #provideAgain(pool: BufferPool, group: number, id: number): Promise<void> {
     const { engine } = this;
     for (let waitMs = FIRST_WAIT_MS;; waitMs = Math.min(2 * waitMs, LAST_WAIT_MS)) {
-      if (engine.chainOpen) await this.chainClosed();
       try {
-        if (engine.findRoom(1) || engine.closed || engine.ended) return void await this.#provide(pool, group, id, 1);
+        return void await this.startLater(() => this.#provide(pool, group, id, 1));
       } catch (error) {
-        if (!PASSING.includes((error as UringError).code)) throw error;
+        if (engine.closed || engine.ended || !PASSING.includes((error as UringError).code)) throw error;
       }
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      await new Promise<void>((resolve) => engine.callLater(resolve, waitMs));
     }
   }
 

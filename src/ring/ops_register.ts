@@ -23,7 +23,7 @@ import { type CancelTarget, sourceOf } from "./ops_time.ts";
 import { needDisabled, needRegister, registerCall, registerError } from "./register_call.ts";
 import { RegisteredFiles } from "./registered_files.ts";
 import { refusedBy, restrict, type Restrictions, toRestrictionSet } from "./restrictions.ts";
-import { cancelSlots } from "./sync_cancel.ts";
+import { cancelSlots, submitBefore } from "./sync_cancel.ts";
 import { controlZcrx, registerZcrx, type ZcrxControl, type ZcrxOptions, type ZcrxQueue } from "./zcrx.ts";
 
 /** How many kernel threads may work for this thread's rings. */
@@ -206,8 +206,8 @@ export class RegisterOps extends BufferOps implements FileRegistrar {
         "syncCancel() in a callback of the ring: what it ends is told after that. Call cancel() instead",
       );
     }
-    this.engine.submitStaged();
     const deadline = timeout === undefined ? undefined : now() + timeout;
+    submitBefore(engine, deadline);
     if (isStream) return endStreams([target.waiter]) + cancelSlots(engine, slotsOf(engine, target.operation), deadline);
     let found = endStreams(pausedOf(engine, target, fixedFile));
     if (target === "all") {

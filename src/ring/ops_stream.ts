@@ -206,12 +206,13 @@ export class StreamOps extends SystemOps {
     return new Multishot(this.engine, { ...shots, discard }, o);
   }
 
-  async #closeSlot(slot: number): Promise<number> {
-    if (this.engine.chainOpen) await this.chainClosed();
-    return await this.start({ op: "close", fd: slot }, undefined, (words, at) => {
-      prepRw(words, at, IORING_OP.CLOSE, 0, 0, 0, 0);
-      words[at + 11] = slot + 1;
-    });
+  #closeSlot(slot: number): Promise<number> {
+    return this.startLater(() =>
+      this.start({ op: "close", fd: slot }, undefined, (words, at) => {
+        prepRw(words, at, IORING_OP.CLOSE, 0, 0, 0, 0);
+        words[at + 11] = slot + 1;
+      })
+    );
   }
 
   /**

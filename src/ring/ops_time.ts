@@ -223,7 +223,7 @@ export class TimeOps extends FileOps {
     if (targets.length === 0) return byDescriptor();
     const oneByOne = this.#cancelEach(targets, limits);
     // It was closed meanwhile, or the kernel can't be asked so (before 5.19).
-    const others = byDescriptor().catch(() => 0);
+    const others = elseNobodys([oneByOne], byDescriptor).catch(() => 0);
     return Promise.all([oneByOne, others]).then((counts) => Math.max(...counts));
   }
 
@@ -259,12 +259,7 @@ export class TimeOps extends FileOps {
 
   #cancelEach(targets: readonly bigint[], limits: Limits): Promise<number> {
     const asked: Promise<number>[] = [];
-    try {
-      for (const userData of targets) asked.push(this.#cancelOne(userData, limits));
-    } catch (error) {
-      // Those before would be nobody's if it were thrown.
-      asked.push(Promise.reject(error));
-    }
+    for (const userData of targets) asked.push(elseNobodys(asked, () => this.#cancelOne(userData, limits)));
     const counts = Promise.all(asked);
     const found = counts.then((counts) => counts.reduce((sum, count) => sum + count, 0));
     this.engine.derived(found);
@@ -347,6 +342,16 @@ export class TimeOps extends FileOps {
     follows(accepted, promise);
     this.engine.derived(accepted);
     return accepted;
+  }
+}
+
+/** What `call` gives. If it throws, nobody gets the promises before it: how those end need not be heard. */
+function elseNobodys<T>(before: readonly Promise<unknown>[], call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    for (const promise of before) promise.catch(ignore);
+    throw error;
   }
 }
 

@@ -22,6 +22,18 @@ const WAIT_MS = 20;
 const HIDDEN_TRIES = 10;
 
 /**
+ * Has everything submitted: what is not, the kernel can't find.
+ *
+ * @throws {UringError} ETIME, or without a deadline EAGAIN, where the kernel does not take it
+ */
+export function submitBefore(engine: Engine, deadline: number | undefined): void {
+  const { core } = engine;
+  if (core.count + core.unsubmitted === 0) return;
+  engine.submitAndWait(0, deadline === undefined ? {} : { timeout: Math.max(deadline - now(), 0) });
+  if (core.count + core.unsubmitted > 0) throw timeIsUp();
+}
+
+/**
  * Cancels operations, and waits until they are done. Gives how many were found.
  *
  * One by one: asked for several at once, the kernel does not tell of those that run in its workers.
@@ -84,7 +96,7 @@ function uncover(engine: Engine, hidden: readonly bigint[], deadline: number | u
   if (ofThread) { for (const userData of hidden) engine.canceller.bySqe(userData); }
   const left = deadline === undefined ? WAIT_MS : deadline - now();
   if (left <= 0) throw ofThread ? timeIsUp() : notBegun();
-  engine.submitAndWait(1, { timeout: Math.min(left, WAIT_MS) });
+  engine.submitAndWait(engine.pending > 0 ? 1 : 0, { timeout: Math.min(left, WAIT_MS) });
 }
 
 /** Gives 0, ENOENT, or ETIME for what can't be stopped at once. */
@@ -96,7 +108,8 @@ function call(engine: Engine, userData: bigint): number {
 
 function notBegun(): Error {
   return registerError(ENOENT, "SYNC_CANCEL", {
-    ENOENT: "it waits in a chain for what it follows, and can't be found: cancel that, or use cancel()",
+    ENOENT:
+      "it waits in a chain for what it follows, or behind IO_DRAIN, and can't be found: cancel that, or use cancel()",
   });
 }
 

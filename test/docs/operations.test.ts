@@ -49,7 +49,7 @@ describe("docs/operations.md", () => {
     const INTERNAL = [
       "adoptGroup",
       "afterTurn",
-      "chainClosed",
+      "startLater",
       "need",
       "needAlloc",
       "needFor",

@@ -6,11 +6,12 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { TempFolder } from "../support/folder.ts";
 import { IN_GUEST } from "../support/guest.ts";
-import { hasOp } from "../support/kernel.ts";
+import { hasOp, hasSyncCancel } from "../support/kernel.ts";
 import { buildRefuse } from "../support/refuse.ts";
 import { MOD, runScript } from "../support/script.ts";
 
 const EAGAIN = 11;
+const ENOMEM = 12;
 
 const folder = new TempFolder();
 const refuse = folder.at("refuse_while");
@@ -21,9 +22,9 @@ beforeAll(() => {
 });
 
 /** What a script gives to `show`, which finds the module's names, and `busy()` and `free()`. */
-function whereBusy(script: string): unknown {
+function whereBusy(script: string, errno = EAGAIN): unknown {
   const whole = `import { rmSync, writeFileSync } from "node:fs";
-  const { AT, BufferPool, BufferRing, IOSQE, Ring } = await import(${JSON.stringify(MOD)});
+  const { AF, BufferPool, BufferRing, FileTable, IOSQE, Ring, SOCK } = await import(${JSON.stringify(MOD)});
   const busy = () => writeFileSync(${JSON.stringify(file)}, "");
   const free = () => rmSync(${JSON.stringify(file)}, { force: true });
   const show = (value) => console.log(JSON.stringify(value));
@@ -39,7 +40,7 @@ function whereBusy(script: string): unknown {
   let unhandled = 0;
   process.on("unhandledRejection", () => unhandled++);
   ${script}`;
-  return JSON.parse(runScript(whole, `rm -f ${file}; set -- ${refuse} ${file} ${EAGAIN} "$@"`));
+  return JSON.parse(runScript(whole, `rm -f ${file}; set -- ${refuse} ${file} ${errno} "$@"`));
 }
 
 describe.skipIf(IN_GUEST)("while the kernel takes nothing", () => {
@@ -109,7 +110,8 @@ describe.skipIf(IN_GUEST)("while the kernel takes nothing", () => {
       await ring.nop();
       busy();
       await fill(ring, 1);
-      const told = await ring.cancel("all").catch((error) => error.code);
+      let told;
+      try { await ring.cancel("all"); } catch (error) { told = error.code; }
       await ring.close().catch(() => {});
       await sleep(20);
       free();
@@ -124,13 +126,18 @@ describe.skipIf(IN_GUEST)("while the kernel takes nothing", () => {
       busy();
       const nop = ring.nop();
       const within = ring.submitAndWait(0, { timeout: 20 });
-      let refused;
-      try { ring.submitAndWait(0); } catch (error) { refused = error.code; }
+      const refused = [{}, { minWait: 1 }].map((limits) => {
+        try {
+          return ring.submitAndWait(0, limits);
+        } catch (error) {
+          return error.code;
+        }
+      });
       free();
       const done = ring.submitAndWait(1);
       await Promise.all([nop, ring.close(), timeout]);
       show({ within, refused, done });`);
-    expect(shown).toEqual({ within: 0, refused: "EAGAIN", done: 1 });
+    expect(shown).toEqual({ within: 0, refused: ["EAGAIN", "EAGAIN"], done: 1 });
   });
 
   test.skipIf(!hasOp("SOCKET"))("a BufferRing that can't be closed can be closed later", () => {
@@ -206,5 +213,110 @@ describe.skipIf(IN_GUEST)("while the kernel takes nothing", () => {
       await ring.close();
       show(values);`);
     expect(shown).toEqual([10, 11, 12, 13]);
+  });
+
+  test.skipIf(!hasOp("READ_MULTISHOT"))(
+    "a stream waits once for its place, however often it is asked for its next",
+    () => {
+      const shown = whereBusy(`const ring = new Ring({ entries: 4 });
+      const COUNT = 64;
+      const buffers = new BufferRing({ ring, size: 1, count: 2 * COUNT });
+      const { read, write } = await ring.pipe();
+      const stream = ring.readMultishot(read, buffers, { highWater: COUNT });
+      await ring.write(write, new Uint8Array(2 * COUNT));
+      while (stream.waiting < COUNT || ring.stats.inFlight > 0) await sleep(1);
+      while (stream.waiting > COUNT / 2 + 1) (await stream.next()).value.release();
+      busy();
+      const nops = await fill(ring, 0);
+      for (let left = stream.waiting; left > 0; left--) (await stream.next()).value.release();
+      const { turns } = ring.stats;
+      await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+      const spent = ring.stats.turns - turns;
+      free();
+      await ring.write(write, new Uint8Array(1));
+      (await stream.next()).value.release();
+      await Promise.all([...nops, stream.return()]);
+      await ring.close();
+      show({ few: spent < 16 || spent });`);
+      expect(shown).toEqual({ few: true });
+    },
+  );
+
+  test.skipIf(!hasOp("SOCKET"))("connections in slots that nobody took are closed once there is room", () => {
+    const shown = whereBusy(`import { connect } from "node:net";
+      const path = ${JSON.stringify(folder.at("socket"))};
+      rmSync(path, { force: true });
+      const ring = new Ring({ entries: 4 });
+      const files = new FileTable(ring, { size: 8 });
+      const server = await ring.socket(AF.UNIX, SOCK.STREAM);
+      await ring.bind(server, { path });
+      await ring.listen(server, 16);
+      const stream = ring.acceptMultishot(server, { slot: "alloc" });
+      const ends = [0, 1, 2].map(() => new Promise((resolve) => connect(path).on("end", resolve).resume()));
+      while (stream.waiting < 3) await sleep(1);
+      busy();
+      const nops = await fill(ring, 0);
+      let ticked = false;
+      setTimeout(() => {
+        ticked = true;
+        free();
+      }, 20);
+      const left = stream.return();
+      const early = ticked;
+      await Promise.all([...nops, left, ...ends]);
+      await ring.close();
+      show({ early, ticked });`);
+    expect(shown).toEqual({ early: false, ticked: true });
+  });
+
+  test.skipIf(!hasSyncCancel)("syncCancel() keeps its limit, and without one says EAGAIN", () => {
+    const shown = whereBusy(`const ring = new Ring({ entries: 4 });
+      const timeout = ring.timeout(60_000).catch(() => {});
+      await ring.nop();
+      busy();
+      const nop = ring.nop();
+      const refused = [{ timeout: 10 }, {}].map((limits) => {
+        try {
+          return ring.syncCancel("all", limits);
+        } catch (error) {
+          return error.code;
+        }
+      });
+      free();
+      await nop;
+      const found = ring.syncCancel("all");
+      await Promise.all([timeout, ring.close()]);
+      show({ refused, found });`);
+    expect(shown).toEqual({ refused: ["ETIME", "EAGAIN"], found: 1 });
+  });
+
+  test("a ring that is unref'd does not hold the process by a buffer that is to go back", () => {
+    const shown = whereBusy(`const ring = new Ring({ entries: 4 });
+      const buffers = await ring.provideBuffers(new BufferPool({ size: 64, count: 1 }), 1000);
+      const { read, write } = await ring.pipe();
+      await ring.write(write, Uint8Array.of(1));
+      const buffer = await ring.readSelect(read, buffers);
+      ring.unref();
+      busy();
+      for (let i = 0; i < 8; i++) ring.nop().catch(() => {});
+      buffer.release();
+      show("it ends");`);
+    expect(shown).toBe("it ends");
+  });
+
+  test("nor does a ring that is lost", () => {
+    const shown = whereBusy(
+      `const ring = new Ring({ entries: 4 });
+      const buffers = await ring.provideBuffers(new BufferPool({ size: 64, count: 1 }), 1000);
+      const { read, write } = await ring.pipe();
+      await ring.write(write, Uint8Array.of(1));
+      const buffer = await ring.readSelect(read, buffers);
+      busy();
+      const lost = await ring.nop().catch((error) => error.code);
+      buffer.release();
+      show(lost);`,
+      ENOMEM,
+    );
+    expect(shown).toBe("ENOMEM");
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { IOSQE, POLL, Ring, UringError } from "../../mod.ts";
+import { IOSQE, POLL, Ring, RingClosedError, UringError } from "../../mod.ts";
 import { failure, thrown, watch } from "../support/failure.ts";
 import { chainsGoOnAfterTimeouts, hasOp } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
@@ -9,6 +9,34 @@ const NEVER = 3_600_000;
 function codes(promises: Promise<unknown>[]): Promise<unknown[]> {
   return Promise.all(promises.map((promise) => promise.catch((error: UringError) => error.code)));
 }
+
+describe("cancel() of several", () => {
+  test("is refused once, by a throw, where the ring is being closed", async () => {
+    const ring = new Ring();
+    using pipe = new Pipe();
+    const read = failure(ring.read(pipe.readEnd, new Uint8Array(8)), Error);
+    await ring.nop();
+    const closed = ring.close();
+    for (const target of [{ fd: pipe.readEnd }, { op: "READ" }, "all"] as const) {
+      thrown(() => ring.cancel(target), RingClosedError);
+    }
+    await Promise.all([read, closed]);
+  });
+
+  test("that does not fit a chain is an error of link(), and nothing goes in", async () => {
+    await using ring = new Ring({ entries: 4 });
+    using pipe = new Pipe();
+    using other = new Pipe();
+    const reads = Array.from({ length: 8 }, () => failure(ring.read(pipe.readEnd, new Uint8Array(1)), UringError));
+    await ring.nop();
+    const chain = (ring: Ring) => [ring.write(other.writeEnd, new Uint8Array(3)), ring.cancel({ op: "READ" })];
+    expect(thrown(() => ring.link(chain), RangeError).message).toMatch(/does not fit a queue of 4/);
+    await ring.nop();
+    expect(ring.stats.inFlight).toBe(8);
+    expect(await ring.cancel("all")).toBe(8);
+    expect((await Promise.all(reads)).map(({ code }) => code)).toEqual(new Array(8).fill("ECANCELED"));
+  });
+});
 
 describe("cancel() of a promise", () => {
   test("resolves to 1; the operation rejects with ECANCELED, and takes nothing any more", async () => {
