@@ -55,8 +55,11 @@ export class Waiting {
   /** Buffers were given. */
   tell(): void {
     this.provisions++;
-    for (const callback of this.#later) this.#due.add(callback);
-    this.#later.clear();
+    // Mostly nobody waits, and to clear an empty set costs a new one.
+    if (this.#later.size > 0) {
+      for (const callback of this.#later) this.#due.add(callback);
+      this.#later.clear();
+    }
     if (this.#due.size > 0) this.#schedule();
   }
 

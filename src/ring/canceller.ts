@@ -177,18 +177,12 @@ export class Canceller {
   #cancelNow(userData: bigint, flags: number): void {
     // What is still staged can't be found: it goes in first, but for a chain that is still being built.
     const engine = this.#engine;
-    if (engine.chainOpen) return this.afterChain(() => this.#cancelNow(userData, flags));
+    if (engine.chainOpen) return this.later(() => this.#cancelNow(userData, flags));
     const none = this.#call(userData, flags) === EINVAL;
     // Before 6.0 there is no such call. With a submission thread it does not find what that one's workers run (6.18): the
     // thread itself does, once nothing with IO_DRAIN is before it.
     if (none || (engine.core.setupFlags & IORING_SETUP.SQPOLL) !== 0) this.#stageBehind(userData, flags);
     engine.poke();
-  }
-
-  /** Stages something that must not become part of a chain: once that is complete, where one is open. */
-  afterChain(stage: () => void): void {
-    if (this.#engine.chainOpen) this.later(stage);
-    else stage();
   }
 
   /** Calls back before one of the next turns goes in, when no chain is open, and it is its place's turn for room. */
@@ -222,7 +216,7 @@ export class Canceller {
 
   #stageCancel(userData: bigint, flags: number, resolve: Settle, reject: Settle, again: boolean): void {
     const engine = this.#engine;
-    if (engine.chainOpen) return this.afterChain(() => this.#stageCancel(userData, flags, resolve, reject, again));
+    if (engine.chainOpen) return this.later(() => this.#stageCancel(userData, flags, resolve, reject, again));
     const { core } = engine;
     const afterDue = again && core.limit > 1 && engine.ticking(flags === 0 ? slotOf(userData) : undefined);
     const size = afterDue ? 2 : 1;

@@ -49,12 +49,12 @@ describe("docs/operations.md", () => {
     const INTERNAL = [
       "adoptGroup",
       "afterTurn",
-      "startLater",
       "need",
       "needAlloc",
       "needFor",
       "outgoing",
       "start",
+      "startLater",
       "transferFlags",
     ];
     const lacking = methodsOf(Ring.prototype).filter((name) =>

@@ -27,6 +27,23 @@ function whereBusy(script: string, errno = EAGAIN): unknown {
   const { AF, BufferPool, BufferRing, FileTable, IOSQE, Ring, SOCK } = await import(${JSON.stringify(MOD)});
   const busy = () => writeFileSync(${JSON.stringify(file)}, "");
   const free = () => rmSync(${JSON.stringify(file)}, { force: true });
+  /** The event loop does it: tells whether it has. */
+  const freeLater = () => {
+    let ticked = false;
+    setTimeout(() => {
+      ticked = true;
+      free();
+    }, 20);
+    return () => ticked;
+  };
+  /** What a call gives, or the code that it throws. */
+  const codeOf = (call) => {
+    try {
+      return call();
+    } catch (error) {
+      return error.code;
+    }
+  };
   const show = (value) => console.log(JSON.stringify(value));
   const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
   /** Fills the kernel's queue of four, and the places before it but for so many. */
@@ -94,8 +111,7 @@ describe.skipIf(IN_GUEST)("while the kernel takes nothing", () => {
       const nops = await fill(ring, 2);
       const chain = [0, 1].map(() => ring.nop({ flags: IOSQE.IO_LINK }));
       for (const controller of controllers) controller.abort(); // they wait for the chain
-      let refused;
-      try { void ring.nop(); } catch (error) { refused = error.code; }
+      const refused = codeOf(() => ring.nop());
       free();
       chain.push(ring.nop());
       const all = await Promise.all([...nops, ...chain, ...timeouts]);
@@ -110,8 +126,7 @@ describe.skipIf(IN_GUEST)("while the kernel takes nothing", () => {
       await ring.nop();
       busy();
       await fill(ring, 1);
-      let told;
-      try { await ring.cancel("all"); } catch (error) { told = error.code; }
+      const told = await codeOf(() => ring.cancel("all"));
       await ring.close().catch(() => {});
       await sleep(20);
       free();
@@ -126,13 +141,7 @@ describe.skipIf(IN_GUEST)("while the kernel takes nothing", () => {
       busy();
       const nop = ring.nop();
       const within = ring.submitAndWait(0, { timeout: 20 });
-      const refused = [{}, { minWait: 1 }].map((limits) => {
-        try {
-          return ring.submitAndWait(0, limits);
-        } catch (error) {
-          return error.code;
-        }
-      });
+      const refused = [{}, { minWait: 1 }].map((limits) => codeOf(() => ring.submitAndWait(0, limits)));
       free();
       const done = ring.submitAndWait(1);
       await Promise.all([nop, ring.close(), timeout]);
@@ -146,8 +155,7 @@ describe.skipIf(IN_GUEST)("while the kernel takes nothing", () => {
       await ring.nop();
       busy();
       const nop = ring.nop();
-      let refused;
-      try { buffers.close(); } catch (error) { refused = error.code; }
+      const refused = codeOf(() => buffers.close());
       const { closed } = buffers;
       free();
       await nop;
@@ -166,13 +174,9 @@ describe.skipIf(IN_GUEST)("while the kernel takes nothing", () => {
       const first = await ring.readSelect(read, buffers);
       busy();
       const nops = await fill(ring, 0);
-      let ticked = false;
-      setTimeout(() => {
-        ticked = true;
-        free();
-      }, 20);
+      const isFree = freeLater();
       first.release();
-      const early = ticked;
+      const early = isFree();
       await Promise.all(nops);
       await ring.write(write, Uint8Array.of(2));
       let second;
@@ -181,7 +185,7 @@ describe.skipIf(IN_GUEST)("while the kernel takes nothing", () => {
         second = await ring.readSelect(read, buffers).catch(() => undefined);
       }
       await ring.close();
-      show({ early, ticked, byte: second.bytes[0] });`);
+      show({ early, ticked: isFree(), byte: second.bytes[0] });`);
     expect(shown).toEqual({ early: false, ticked: true, byte: 2 });
   });
 
@@ -256,16 +260,12 @@ describe.skipIf(IN_GUEST)("while the kernel takes nothing", () => {
       while (stream.waiting < 3) await sleep(1);
       busy();
       const nops = await fill(ring, 0);
-      let ticked = false;
-      setTimeout(() => {
-        ticked = true;
-        free();
-      }, 20);
+      const isFree = freeLater();
       const left = stream.return();
-      const early = ticked;
+      const early = isFree();
       await Promise.all([...nops, left, ...ends]);
       await ring.close();
-      show({ early, ticked });`);
+      show({ early, ticked: isFree() });`);
     expect(shown).toEqual({ early: false, ticked: true });
   });
 
@@ -275,13 +275,7 @@ describe.skipIf(IN_GUEST)("while the kernel takes nothing", () => {
       await ring.nop();
       busy();
       const nop = ring.nop();
-      const refused = [{ timeout: 10 }, {}].map((limits) => {
-        try {
-          return ring.syncCancel("all", limits);
-        } catch (error) {
-          return error.code;
-        }
-      });
+      const refused = [{ timeout: 10 }, {}].map((limits) => codeOf(() => ring.syncCancel("all", limits)));
       free();
       await nop;
       const found = ring.syncCancel("all");
