@@ -9,7 +9,6 @@
 
 import { AT, IORING_CQE_F, IORING_FEAT, IORING_SETUP, IOSQE } from "../abi/constants.ts";
 import { errnoText } from "../abi/errno.ts";
-import { warn } from "../../ffi/host.ts";
 import type { Home } from "../memory/address.ts";
 import { giveScratch, type Scratch } from "../memory/scratch.ts";
 import { Canceller } from "./canceller.ts";
@@ -17,7 +16,7 @@ import { fromPerformance, now } from "./clock.ts";
 import { type Core, STATE, TURN, type WaitLimits } from "./core.ts";
 import { CANCEL_AGAIN_MS, Ending } from "./ending.ts";
 import { AbortError, RingClosedError, UringError } from "./errors.ts";
-import { keepForGood, keptError, letGo, warnOfKept } from "./kept.ts";
+import { keepForGood, keptError, letGo, warnOfDropped, warnOfKept } from "./kept.ts";
 import type { LimitTimer } from "./limit_timer.ts";
 import type { RingOptions } from "./options.ts";
 import { openCore } from "./open_core.ts";
@@ -1168,9 +1167,8 @@ export class Engine {
   /** Unmaps and closes; what can't be ended stays as it is, with all that the kernel may use. */
   #release(): void {
     if (this.core.close(LAST_LOOK_MS)) {
-      // Some may have ended in that look.
-      this.inFlight = 0;
-      this.completed = this.core.submitted;
+      // What ended in that look was not heard: `completed` stays behind `submitted` by as much.
+      this.inFlight = this.leaving = this.#auxiliary = 0;
       this.holds.clear();
       letGo(this);
       return;
@@ -1208,14 +1206,6 @@ const LAST_LOOK_MS = 1;
 
 /** Between two looks of a ring whose waker can't be started. */
 const LOOK_MS = 5;
-
-let warned = false;
-
-function warnOfDropped(): void {
-  if (warned) return;
-  warned = true;
-  warn("a ring was dropped without close(): it ends now that it was collected; close what you open", "URING_DROPPED");
-}
 
 const FATAL: Record<number, string> = {
   [-17]: "this ring belongs to another thread: open one ring a worker",

@@ -1,5 +1,6 @@
 /**
- * What becomes of a ring that can't be drained: it is kept with its memory, and somebody is told.
+ * What becomes of a ring that can't be drained: it is kept with its memory, and somebody is told; as of one that nobody has
+ * closed.
  *
  * @module
  */
@@ -44,4 +45,13 @@ export function keptError(limitMs: number, operations: readonly string[]): Uring
 /** Tells of it where no caller can be told. */
 export function warnOfKept(error: unknown): void {
   warn((error as Error).message, "URING_LEAK");
+}
+
+let warned = false;
+
+/** Tells of a ring that was collected, and that nobody has closed; once. */
+export function warnOfDropped(): void {
+  if (warned) return;
+  warned = true;
+  warn("a ring was dropped without close(): it ends now that it was collected; close what you open", "URING_DROPPED");
 }

@@ -12,7 +12,7 @@ import { threadBound } from "../memory/thread_bound.ts";
 import { checkFd, checkInteger, checkMilliseconds, shown } from "./arguments.ts";
 import { type Core, STATE, TURN } from "./core.ts";
 import { RingClosedError } from "./errors.ts";
-import { warnOfKept } from "./kept.ts";
+import { warnOfDropped, warnOfKept } from "./kept.ts";
 import type { RingOptions } from "./options.ts";
 import { openCore } from "./open_core.ts";
 import { addressIn, check64, checkUserData, homeFor, type Memory, type More, type Placed } from "./raw_memory.ts";
@@ -469,6 +469,7 @@ function argumentOf(arg: Bytes, written: number): ArrayBufferView {
 
 /** A ring dropped without close: what it holds stays until the kernel is done with it. */
 const forgotten = new FinalizationRegistry<RawTable>((table) => {
+  warnOfDropped();
   try {
     table.close();
   } catch (error) {

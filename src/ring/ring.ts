@@ -16,7 +16,7 @@ import { type Supported, supported } from "./supported.ts";
 export interface RingStats {
   /** SQEs that the kernel has taken: a time limit, or a cancellation, is one of its own. */
   readonly submitted: number;
-  /** SQEs that have completed. */
+  /** SQEs that have completed, and were heard: of a closed ring as many as were submitted, unless some were given up. */
   readonly completed: number;
   /** Operations that have not: what was asked for, not what limits or cancels it. */
   readonly inFlight: number;
@@ -28,6 +28,8 @@ export interface RingStats {
   readonly wakeups: number;
   /** Turns that found more completions than the queue holds; none is lost. */
   readonly overflows: number;
+  /** Completions that belong to no operation, and that nobody heard: messages of other rings, without a listener. */
+  readonly strays: number;
   /** Operations that were made to fail, or to fall short, as the `faults` option asked. */
   readonly faults: number;
 }
@@ -151,6 +153,7 @@ export class Ring extends RegisterOps {
       turns: core.turns,
       wakeups: engine.wakeups,
       overflows: core.overflows,
+      strays: engine.strays,
       faults: core.faults,
     };
   }

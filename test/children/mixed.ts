@@ -135,10 +135,11 @@ async function phase(number: number, duration: number): Promise<void> {
     // A cancellation may be under way whose operation has ended by itself.
     const limit = performance.now() + GONE_MS;
     while (ring.stats.inFlight > 0 && performance.now() < limit) await new Promise((resolve) => setTimeout(resolve, 1));
-    const { submitted, completed, inFlight, faults } = ring.stats;
+    const { submitted, completed, inFlight, strays, faults } = ring.stats;
     const which = faulty === 1 ? "the ring with faults" : "the ring";
     if (inFlight !== 0) giveUp(`${inFlight} operations on ${which} have not ended`);
     if (submitted !== completed) giveUp(`${which}: ${submitted} submitted, ${completed} completed`);
+    if (strays !== 0) giveUp(`${which} has had ${strays} completions of no operation`);
     tally.add("submitted", submitted);
     tally.add("completed", completed);
     tally.add("faults", faults);

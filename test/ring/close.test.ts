@@ -347,14 +347,19 @@ describe("a ring that is dropped with operations in flight", () => {
     expect(await collectUntil(() => ringDescriptors() === before)).toBe(true);
   });
 
-  test("warns, once", () => {
+  test.each([
+    ["a Ring", "await new Ring().nop()"],
+    ["a RawRing", "{ const ring = new RawRing({ entries: 8 }); ring.prepNop(1); ring.submitAndWait(1); }"],
+  ])("warns, once: %s", (_, use) => {
+    const raw = MOD.replace(/mod(?=\.[jt]s$)/, "src/ring/raw");
     const script = `const { Ring } = await import(${JSON.stringify(MOD)});
+      const { RawRing } = await import(${JSON.stringify(raw)});
       const { readdirSync, readlinkSync } = await import("node:fs");
       const rings = () => readdirSync("/proc/self/fd").filter((fd) => {
         try { return readlinkSync("/proc/self/fd/" + fd).includes("[io_uring]"); } catch { return false; }
       }).length;
       const before = rings();
-      for (let i = 0; i < 3; i++) await (() => new Ring().nop())();
+      for (let i = 0; i < 3; i++) await (async () => { ${use}; })();
       const collect = globalThis.Bun ? () => Bun.gc(true) : globalThis.gc ?? await (async () => {
         process.getBuiltinModule("node:v8").setFlagsFromString("--expose-gc");
         return process.getBuiltinModule("node:vm").runInNewContext("gc");

@@ -40,9 +40,10 @@ export class Place {
   /** Closes a ring that has ended: of what serves others, a limit or a cancellation, the completion may come last. */
   async checkEnded(ring: Ring): Promise<void> {
     await ring.close();
-    const { inFlight, submitted, completed, faults } = ring.stats;
+    const { inFlight, submitted, completed, strays, faults } = ring.stats;
     this.count("faults", faults);
     this.check(inFlight === 0, `a closed ring has ${inFlight} operations in flight`);
+    this.check(strays === 0, `a closed ring has had ${strays} completions of no operation`);
     this.check(submitted === completed, `a closed ring: ${submitted} submitted, ${completed} completed`);
   }
 
