@@ -8,8 +8,11 @@ const WAKEUPS = TIME_SCALE > 1 ? 2_000 : 30_000;
 const SLACK_MIB = 24;
 
 describe("waking up", () => {
-  test(`${WAKEUPS} times under forced garbage collection loses none, and memory stays`, async () => {
-    const ended = await runChild("wakeups", [String(WAKEUPS)], { exposeGc: true, limitMs: 120_000 });
+  test.each([
+    ["", []],
+    [", nor with a waker that interrupts the event loop", ["urgent"]],
+  ])(`${WAKEUPS} times under forced garbage collection loses none%s, and memory stays`, async (_, how) => {
+    const ended = await runChild("wakeups", [String(WAKEUPS), ...how], { exposeGc: true, limitMs: 120_000 });
     expect({ code: ended.code, signal: ended.signal }, ended.stderr).toEqual({ code: 0, signal: null });
     const { wakeups, submitted, completed, inFlight, startMiB, endMiB } = JSON.parse(ended.stdout);
     expect(wakeups).toBeGreaterThanOrEqual(WAKEUPS);

@@ -63,7 +63,11 @@ let failed = 0;
 console.log(`seed ${seed}`);
 for (const name of runtimes) {
   const started = performance.now();
-  if (wakeups > 0) await check(name, `${wakeups} wake-ups`, () => wakeUp(name));
+  if (wakeups > 0) {
+    await check(name, `${wakeups} wake-ups`, () => wakeUp(name));
+    // The waker interrupts the event loop wherever that is.
+    await check(name, `${wakeups} urgent wake-ups`, () => wakeUp(name, "urgent"));
+  }
   if (ends > 0) {
     for (const how of WORKER_ENDS) await check(name, `${ends} workers: ${how}`, () => endWorkers(name, how));
     for (const [how, expected] of Object.entries(PROCESS_ENDS)) {
@@ -95,8 +99,9 @@ async function check(name: RuntimeName, what: string, run: () => Promise<string>
   }
 }
 
-async function wakeUp(name: RuntimeName): Promise<string> {
-  const { end, stdout, stderr } = await runChild(name, "wakeups", [String(wakeups)], wakeups / 1000 + LIMIT_SECONDS);
+async function wakeUp(name: RuntimeName, ...how: string[]): Promise<string> {
+  const args = [String(wakeups), ...how];
+  const { end, stdout, stderr } = await runChild(name, "wakeups", args, wakeups / 1000 + LIMIT_SECONDS);
   if (end !== 0) throw new Error(`ended with ${end}: ${stderr}`);
   const result = JSON.parse(stdout) as Record<string, number>;
   const { submitted, completed, startMiB = 0, endMiB = 0 } = result;

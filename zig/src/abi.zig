@@ -142,7 +142,14 @@ pub const Cqe = extern struct {
     flags: u32,
 };
 
-pub const Timespec = extern struct { sec: i64, nsec: i64 };
+pub const Timespec = extern struct {
+    sec: i64,
+    nsec: i64,
+
+    pub fn of(ns: u64) Timespec {
+        return .{ .sec = @intCast(ns / 1_000_000_000), .nsec = @intCast(ns % 1_000_000_000) };
+    }
+};
 
 /// What io_uring_enter takes under ENTER_EXT_ARG.
 pub const GeteventsArg = extern struct {

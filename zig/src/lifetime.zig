@@ -4,6 +4,7 @@
 const sys = @import("sys.zig");
 const napi = @import("napi.zig");
 const Slot = @import("table.zig").Slot;
+const Waker = @import("waker.zig").Waker;
 
 /// From now on the ring ends with its environment, before the environment's heap does.
 pub fn adopt(slot: *Slot, env: napi.Env) i32 {
@@ -30,7 +31,7 @@ pub fn startWaker(slot: *Slot, env: napi.Env, callback: napi.Value) i32 {
         1,
         null,
         null,
-        null,
+        &slot.ring.waker,
         callJs,
         &tsfn,
     );
@@ -47,8 +48,11 @@ fn notify(tsfn: ?*anyopaque) bool {
     return napi.napi_call_threadsafe_function(tsfn, null, napi.tsfn_nonblocking) == napi.ok;
 }
 
-fn callJs(env: napi.Env, callback: napi.Value, _: ?*anyopaque, _: ?*anyopaque) callconv(.c) void {
+/// `context` is the waker: slots are never given back to the system, so that a call that comes late finds one.
+fn callJs(env: napi.Env, callback: napi.Value, context: ?*anyopaque, _: ?*anyopaque) callconv(.c) void {
     if (env == null or callback == null) return; // the environment is ending
+    const waker: *Waker = @ptrCast(@alignCast(context.?));
+    waker.heard();
     var this: napi.Value = null;
     if (napi.napi_get_undefined(env, &this) != napi.ok) return;
     _ = napi.napi_call_function(env, this, callback, 0, null, null);

@@ -373,7 +373,7 @@ pub const Ring = struct {
         const has_both = r.features & abi.FEAT_MIN_TIMEOUT != 0;
         const absolute = limit.absolute and has_both;
         const flags = if (absolute) flags_ | abi.ENTER_ABS_TIMER else flags_;
-        const ts = timespec(if (absolute) limit.deadline_ns else limit.left_ns);
+        const ts = abi.Timespec.of(if (absolute) limit.deadline_ns else limit.left_ns);
         const min_wait_us = if (has_both) limit.min_wait_us else 0;
         if (r.wait_region.len != 0) {
             const arg: *abi.RegWait = @ptrFromInt(r.wait_region.addr);
@@ -529,10 +529,6 @@ const Limit = struct {
         return limit.left_ns == 0;
     }
 };
-
-fn timespec(ns: u64) abi.Timespec {
-    return .{ .sec = @intCast(ns / 1_000_000_000), .nsec = @intCast(ns % 1_000_000_000) };
-}
 
 comptime {
     assert(Control.silent < Control.words);

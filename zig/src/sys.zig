@@ -19,6 +19,7 @@ pub const ENOSYS = 38;
 pub const ETIME = 62;
 pub const EBADFD = 77;
 pub const EOPNOTSUPP = 95;
+pub const ETIMEDOUT = 110;
 pub const EALREADY = 114;
 
 fn answer(rc: usize) isize {
@@ -215,7 +216,7 @@ pub fn pipe(ends: *[2]i32) isize {
 
 /// Waits until nobody can write to a pipe any more. Tells whether that is so; not, when the time is over first. 0: no limit.
 pub fn waitForHangUp(fd: i32, limit_ns: u64) bool {
-    var left = abi.Timespec{ .sec = @intCast(limit_ns / 1_000_000_000), .nsec = @intCast(limit_ns % 1_000_000_000) };
+    var left = abi.Timespec.of(limit_ns);
     while (true) {
         // A signal ends it; the kernel has written what is left.
         const rc = poll(fd, 0, if (limit_ns == 0) null else &left);
@@ -226,8 +227,11 @@ pub fn waitForHangUp(fd: i32, limit_ns: u64) bool {
 const FUTEX_WAIT_PRIVATE = 128;
 const FUTEX_WAKE_PRIVATE = 129;
 
-pub fn futexWait(word: *const u32, expected: u32) void {
-    _ = linux.syscall4(.futex, @intFromPtr(word), FUTEX_WAIT_PRIVATE, expected, 0);
+/// Tells whether the time was over; 0: no limit.
+pub fn futexWait(word: *const u32, expected: u32, limit_ns: u64) bool {
+    const limit = abi.Timespec.of(limit_ns);
+    const arg = if (limit_ns == 0) 0 else @intFromPtr(&limit);
+    return answer(linux.syscall4(.futex, @intFromPtr(word), FUTEX_WAIT_PRIVATE, expected, arg)) == -ETIMEDOUT;
 }
 
 pub fn futexWake(word: *const u32) void {

@@ -1,6 +1,6 @@
 //! The waker: one native thread a ring. It sleeps until JavaScript arms it, then until the ring's eventfd has counted
-//! a completion, then notifies once, and sleeps until it is armed again. So never two notifications are under way,
-//! and an idle ring costs nothing. It never touches JavaScript's memory, nor the ring's.
+//! a completion, then notifies once, and sleeps until it is armed again. So an idle ring costs nothing. A host may lose a
+//! notification: one that nobody has heard for a while is given again. It never touches JavaScript's memory, nor the ring's.
 
 const std = @import("std");
 const abi = @import("abi.zig");
@@ -16,9 +16,15 @@ const asleep: u32 = 1; // JavaScript runs; the thread is in futexWait
 const armed: u32 = 2; // JavaScript waits for a notification
 const stopped: u32 = 3;
 
+/// Until a notification is given again, at first and at most. JavaScript may just be busy for longer: then it hears twice.
+const first_again_ns: u64 = 20_000_000;
+const last_again_ns: u64 = 1_280_000_000;
+
 pub const Waker = struct {
     eventfd: i32 = -1,
     state: u32 = awake,
+    /// 1: a notification was given, and JavaScript has not heard it.
+    unheard: u32 = 0,
     thread: usize = 0,
     running: bool = false,
     /// The eventfd was registered anew for this sleep.
@@ -105,18 +111,38 @@ pub const Waker = struct {
         _ = @cmpxchgStrong(u32, &w.state, armed, awake, .acq_rel, .monotonic);
     }
 
+    /// JavaScript has heard a notification. Whichever it was: the turn that follows finds what any before it told of.
+    pub fn heard(w: *Waker) void {
+        @atomicStore(u32, &w.unheard, 0, .release);
+    }
+
+    fn tell(w: *Waker) bool {
+        @atomicStore(u32, &w.unheard, 1, .release);
+        return w.notify(w.context);
+    }
+
     fn run(arg: ?*anyopaque) callconv(.c) ?*anyopaque {
         const w: *Waker = @ptrCast(@alignCast(arg.?));
+        var again_ns = first_again_ns;
         while (true) {
             switch (@atomicLoad(u32, &w.state, .acquire)) {
                 stopped => return null,
                 armed => {
                     sys.pollIn(w.eventfd);
                     const before = @cmpxchgStrong(u32, &w.state, armed, awake, .acq_rel, .monotonic);
-                    if (before == null and !w.notify(w.context)) return null;
+                    again_ns = first_again_ns;
+                    if (before == null and !w.tell()) return null;
                 },
                 awake => _ = @cmpxchgStrong(u32, &w.state, awake, asleep, .acq_rel, .monotonic),
-                else => sys.futexWait(&w.state, asleep),
+                else => {
+                    // Deno's event loop looks for tasks before it registers to be woken: one that comes in between is
+                    // not seen until something else wakes the loop.
+                    const is_unheard = @atomicLoad(u32, &w.unheard, .acquire) == 1;
+                    const is_over = sys.futexWait(&w.state, asleep, if (is_unheard) again_ns else 0);
+                    if (!is_over or @atomicLoad(u32, &w.unheard, .acquire) == 0) continue;
+                    again_ns = @min(2 * again_ns, last_again_ns);
+                    if (!w.tell()) return null;
+                },
             }
         }
     }

@@ -20,7 +20,7 @@ const Notified = struct {
     }
 
     fn wait(n: *Notified, beyond: u32) void {
-        while (@atomicLoad(u32, &n.count, .acquire) == beyond) sys.futexWait(&n.count, beyond);
+        while (@atomicLoad(u32, &n.count, .acquire) == beyond) _ = sys.futexWait(&n.count, beyond, 0);
     }
 };
 
@@ -47,11 +47,37 @@ test "armed, it notifies once for each sleep, and none is lost" {
         while (got == 0) {
             const before = @atomicLoad(u32, &notified.count, .acquire);
             if (h.ring.arm() == 0) notified.wait(before);
+            h.ring.waker.heard();
             got = h.turn(0);
         }
         try testing.expectEqual(@as(u64, i), h.cqe(0).user_data);
     }
     try testing.expect(@atomicLoad(u32, &notified.count, .acquire) <= 3000);
+}
+
+test "a notification that is not heard is given again, until it is" {
+    var h: Harness = .{};
+    try h.init(8, 0, defaults);
+    defer h.deinit();
+    var notified = Notified{};
+    try testing.expectEqual(@as(i32, 0), h.ring.waker.start(h.ring.registers, Notified.notify, &notified));
+    defer h.ring.waker.stop();
+    const ts = abi.Timespec{ .sec = 0, .nsec = 20_000 };
+    // It may have completed before it is slept for.
+    sleeps: while (true) {
+        h.stage(timeoutSqe(1, &ts));
+        while (h.turn(0) == 0) if (h.ring.arm() == 0) break :sleeps;
+    }
+    for (0..3) |before| notified.wait(@intCast(before));
+    // One may be on its way.
+    var never: u32 = 0;
+    for (0..3) |_| {
+        h.ring.waker.heard();
+        _ = sys.futexWait(&never, 0, 250_000_000);
+    }
+    const count = @atomicLoad(u32, &notified.count, .acquire);
+    _ = sys.futexWait(&never, 0, 500_000_000);
+    try testing.expectEqual(count, @atomicLoad(u32, &notified.count, .acquire));
 }
 
 test "not armed, it does not notify" {
