@@ -39,6 +39,11 @@ export function onMainEnd(wouldHang: () => boolean): void {
   });
 }
 
+/** Node alone waits for its workers before the process ends: here is told that it does so, and with which code. */
+export function onProcessEnd(tell: (code: number) => void): void {
+  if (runtime === "node") nodeProcess().on("exit", tell);
+}
+
 /**
  * From now on the end of this thread's environment waits for ever: what ends it without a word, an uncaught error in
  * Deno, ends the process here. Node and Bun leave the environment as it is then.

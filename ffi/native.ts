@@ -46,7 +46,10 @@ export interface Native {
   startWaker(handle: number, wake: () => void): number;
   /** Whether the ring keeps the process alive. */
   setRef(handle: number, on: 0 | 1): number;
-  /** Cancels, drains, unmaps, closes. Gives −EBUSY when that took longer than `limitMs` (0: no limit). */
+  /**
+   * Cancels, drains, unmaps, closes. Gives −EBUSY when that took longer than `limitMs` (0: no limit). With a handle of
+   * {@linkcode NO_RING}, and on the main thread: the process is about to end with that code, and what hangs in others with it.
+   */
   close(handle: number, limitMs: number): number;
   /** Maps pages; `out[0]` is the region's id, `out[1]` an errno. */
   mapPages(size: number, flags: number, out: Uint32Array): ArrayBuffer | undefined;
@@ -65,7 +68,7 @@ export interface CoreSource {
 /** The functions of the Node-API door, under the names that zig/src/root.zig gives them. */
 export type NapiDoor = Omit<Native, "runtime" | "source">;
 
-/** A handle for register calls that need no ring. */
+/** A handle for calls that need no ring. */
 export const NO_RING = 0xffffffff;
 
 /** 32-bit words of the setup block; zig/src/setup.zig has the same numbers. */

@@ -689,7 +689,13 @@ export class Engine {
 
   /** @returns −errno, where it can't be started */
   #startWaker(): number {
-    const rc = this.core.native.startWaker(this.core.handle, () => this.#wake());
+    const rc = this.core.native.startWaker(this.core.handle, () => {
+      try {
+        this.#wake();
+      } catch (error) {
+        throwLater(error); // through Deno's Node-API it would end that for the whole thread
+      }
+    });
     if (rc < 0) return rc;
     this.#wakerStarted = true;
     this.#keptAlive = true; // a threadsafe function is born with a reference

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { endOnFailure, onMainEnd } from "../../ffi/main_end.ts";
-import type { Native } from "../../ffi/native.ts";
+import { endOnFailure, onMainEnd, onProcessEnd } from "../../ffi/main_end.ts";
+import { type Native, NO_RING } from "../../ffi/native.ts";
 
 /** How long each ring is waited for when the process ends by itself: time for a cancellation, no more. */
 const END_LIMIT_MS = 50;
@@ -21,6 +21,8 @@ export function ringOpened(native: Native, handle: number): void {
   isWatching = true;
   // The environment's own end waits for as long as the kernel may write into its heap. The process goes with its heap.
   onMainEnd(() => [...open].some((each) => native.close(each, END_LIMIT_MS) < 0));
+  // A worker's heap is not the process's: its end waits, and Node's for that. Nobody needs either any more.
+  onProcessEnd((code) => native.close(NO_RING, code));
 }
 
 /** It was closed. */

@@ -11,7 +11,7 @@ import { pattern } from "../support/folder.ts";
 import { collectGarbage } from "../support/garbage.ts";
 import { ringDescriptors } from "../support/process_state.ts";
 import { portOf } from "../support/sockaddr.ts";
-import { startWorker } from "../support/worker.ts";
+import { startWorker, type WorkerHandle } from "../support/worker.ts";
 
 const which = process.argv[2];
 /** Milliseconds that a ring waits for what can't be ended. */
@@ -113,16 +113,7 @@ switch (which) {
   }
   case "worker": {
     const before = ringDescriptors();
-    const worker = startWorker(new URL(import.meta.url.replace("hung_send", "hung_worker")));
-    /** Node 24 opens rings of its own for a worker. */
-    let foreign = 0;
-    const told = await new Promise<{ taken: number; code: string }>((resolve) => {
-      worker.onMessage((message) => {
-        if (message !== "ready") return resolve(message as never);
-        foreign = ringDescriptors() - before;
-        worker.post(client);
-      });
-    });
+    const { worker, told, foreign } = await hungWorker(before);
     const terminated = worker.terminate();
     await new Promise((resolve) => setTimeout(resolve, 200));
     const whileHung = ringDescriptors() - before - foreign;
@@ -190,8 +181,36 @@ switch (which) {
     await send();
     process.exit(7);
     break;
+  case "exit-worker":
+    await hungWorker();
+    process.exit(7);
+    break;
+  case "throw-worker":
+    await hungWorker();
+    throw new Error("thrown on purpose");
   default:
     throw new Error(`unknown case ${which}`);
+}
+
+interface HungWorker {
+  readonly worker: WorkerHandle;
+  readonly told: { readonly taken: number; readonly code: string };
+  /** Rings of its host's own: Node 24 opens some for a worker. */
+  readonly foreign: number;
+}
+
+/** A worker whose ring can't be closed. `before`: rings that there were. */
+async function hungWorker(before = ringDescriptors()): Promise<HungWorker> {
+  const worker = startWorker(new URL(import.meta.url.replace("hung_send", "hung_worker")));
+  let foreign = 0;
+  const told = await new Promise<HungWorker["told"]>((resolve) => {
+    worker.onMessage((message) => {
+      if (message !== "ready") return resolve(message as never);
+      foreign = ringDescriptors() - before;
+      worker.post(client);
+    });
+  });
+  return { worker, told, foreign };
 }
 
 /** Whoever listens for the end hears it, early or late. */

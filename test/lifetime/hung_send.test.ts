@@ -57,6 +57,8 @@ describe.skipIf(!HAS_IT)("a process with a send that nothing ends", () => {
 
   test.each([
     ["by process.exit()", "exit-open", 7, ""],
+    ["by process.exit(), the send a worker's", "exit-worker", 7, ""],
+    ["by an uncaught error, the send a worker's", "throw-worker", 1, "thrown on purpose"],
     ["by an uncaught error, its ring kept", "throw-kept", 1, "thrown on purpose"],
     // Deno says it once its isolate is gone, which waits for the ring.
     [

@@ -3,6 +3,7 @@
 
 const sys = @import("sys.zig");
 const napi = @import("napi.zig");
+const ring = @import("ring.zig");
 const Slot = @import("table.zig").Slot;
 const Waker = @import("waker.zig").Waker;
 
@@ -78,7 +79,7 @@ pub fn close(slot: *Slot, limit_ns: u64) i32 {
     @branchHint(.cold);
     slot.ring.waker.stop();
     releaseNotifier(slot);
-    if (!slot.ring.drain(limit_ns) or !slot.ring.closeWhole(limit_ns)) return -sys.EBUSY;
+    if (!slot.ring.drain(limit_ns) or !slot.ring.closeWhole(limit_ns, false)) return -sys.EBUSY;
     if (slot.env) |env| _ = napi.napi_remove_env_cleanup_hook(env, environmentEnds, slot);
     slot.free();
     return 0;
@@ -96,12 +97,17 @@ fn environmentEnds(arg: ?*anyopaque) callconv(.c) void {
     releaseNotifier(slot);
     const is_main = sys.isMainThread();
     const limit_ns: u64 = if (is_main) process_end_ns else 0;
-    if (!slot.ring.drain(limit_ns)) {
-        if (is_main and slot.ring.in_flight > 0 and !slot.ring.lost) {
-            sys.warn("uring: operations can't be cancelled: the process ends with them, and shows no error that ended it\n");
-            sys.exitProcess(1);
-        }
-        return;
-    }
-    if (slot.ring.closeWhole(limit_ns)) slot.free();
+    const drained = slot.ring.drain(limit_ns);
+    if (is_main and !drained and slot.ring.lost) return;
+    // What a kernel without memory has lost of completions is not waited for: a worker's ring is given up as a whole.
+    if (!drained) slot.ring.in_flight = 0;
+    if ((drained or !is_main) and slot.ring.closeWhole(limit_ns, !drained)) return slot.free();
+    sys.warn("uring: operations can't be cancelled: the process ends with them, and shows no error that ended it\n");
+    sys.exitProcess(1);
+}
+
+/// Called by the main thread as it ends the process; by others too, whose end is none.
+pub fn processEnds(code: u32) void {
+    @branchHint(.cold);
+    if (sys.isMainThread()) @atomicStore(u32, &ring.process_code, code, .release);
 }

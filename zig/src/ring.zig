@@ -64,6 +64,20 @@ pub const filler_user_data: u64 = 0x3fff_ffff_ffff_fffe;
 /// Told of a wait for what can't be cancelled, where nothing limits it.
 const waits = "uring: a ring is closing, and waits for operations that can't be cancelled\n";
 const warn_after_ns = 10_000_000_000;
+const slice_ns = 20_000_000;
+/// As long a thread other than the main one waits when the process ends.
+const end_after_ns = 50_000_000;
+
+/// The code that the process ends with, once its main thread has ended: in Node that waits for the others.
+pub var process_code: u32 = goes_on;
+const goes_on: u32 = std.math.maxInt(u32);
+
+/// A thread waits without a limit for what can't be cancelled: where the process ends, that ends here.
+noinline fn endWithProcess(waited_ns: u64) void {
+    @branchHint(.cold);
+    const code = @atomicLoad(u32, &process_code, .acquire);
+    if (waited_ns > end_after_ns and code != goes_on) sys.exitProcess(@bitCast(code));
+}
 
 pub const Ring = struct {
     /// −1 with REGISTERED_FD_ONLY.
@@ -187,19 +201,22 @@ pub const Ring = struct {
     ///
     /// Nothing counts such operations, and no cancellation tells of all of them (of a disk's transfers, say). But each keeps
     /// the ring alive in the kernel, and the ring its files: it is given the other end of a pipe.
-    pub fn closeWhole(r: *Ring, limit_ns: u64) bool {
+    /// `uncounted_too`: of those that are counted nobody knows how many there are.
+    pub fn closeWhole(r: *Ring, limit_ns: u64, uncounted_too: bool) bool {
         @branchHint(.cold);
         if (r.gone < 0) {
             const may_be = r.features & abi.FEAT_CQE_SKIP != 0;
-            const silent = if (r.control) |ctl| may_be and ctl[Control.silent] != 0 else false;
+            const silent = uncounted_too or if (r.control) |ctl| may_be and ctl[Control.silent] != 0 else false;
             var ends: [2]i32 = undefined;
             if (!silent or sys.pipe(&ends) < 0) {
                 r.close();
                 return true;
             }
             // Another ring may hold this one, which it polls, say: then its own end cancels nothing.
-            r.cancelAll();
-            _ = r.enterOnce(r.pending(), 0, &.{});
+            if (!r.lost) {
+                r.cancelAll();
+                _ = r.enterOnce(r.pending(), 0, &.{});
+            }
             // Where there is a table, to take it out would wait, before 6.13, for what uses its files.
             const put = abi.RsrcUpdate{ .data = @intFromPtr(&ends[1]) };
             if (r.register(abi.REGISTER_FILES, put.data, 1) < 0) _ = r.register(abi.REGISTER_FILES_UPDATE, @intFromPtr(&put), 1);
@@ -207,8 +224,13 @@ pub const Ring = struct {
             r.close();
             r.gone = ends[0];
         }
-        if (limit_ns == 0 and !sys.waitForHangUp(r.gone, warn_after_ns)) sys.warn(waits);
-        if (!sys.waitForHangUp(r.gone, limit_ns)) return false;
+        var slices: u64 = 0;
+        while (!sys.waitForHangUp(r.gone, if (limit_ns == 0) slice_ns else limit_ns)) {
+            if (limit_ns != 0) return false;
+            slices += 1;
+            if (slices == warn_after_ns / slice_ns) sys.warn(waits);
+            endWithProcess(slices * slice_ns);
+        }
         sys.close(r.gone);
         r.gone = -1;
         return true;
@@ -442,7 +464,8 @@ pub const Ring = struct {
                 warned = true;
                 sys.warn(waits);
             }
-            const limit = Limit{ .timed = r.features & abi.FEAT_EXT_ARG != 0, .left_ns = 20_000_000 };
+            if (limit_ns == 0) endWithProcess(elapsed_ns);
+            const limit = Limit{ .timed = r.features & abi.FEAT_EXT_ARG != 0, .left_ns = slice_ns };
             const rc = r.enterOnce(r.pending(), 1, &limit);
             if (rc >= 0 and r.flags & abi.SETUP_SQ_REWIND != 0) sq.rewind(r, @intCast(rc));
             if (rc < 0 and rc != -sys.EINTR and rc != -sys.ETIME and rc != -sys.EBUSY and rc != -sys.EAGAIN) return false;

@@ -132,6 +132,12 @@ fn Arguments(comptime count: usize) type {
     };
 }
 
+/// For calls that are made now and then: not in each of them anew. What is missing is undefined, and no number.
+noinline fn some(env: napi.Env, info: napi.CallbackInfo) Arguments(3) {
+    @branchHint(.cold);
+    return Arguments(3).get(env, info);
+}
+
 noinline fn intOf(env: napi.Env, value: napi.Value) u32 {
     var int: u32 = std.math.maxInt(u32);
     _ = napi.napi_get_value_uint32(env, value, &int);
@@ -163,12 +169,12 @@ noinline fn number(env: napi.Env, value: i32) napi.Value {
 }
 
 fn napiOpen(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
-    const args = Arguments(1).get(env, info);
+    const args = some(env, info);
     return number(env, uring_open(@ptrCast(@alignCast(args.memory(0)))));
 }
 
 fn napiAttach(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
-    const args = Arguments(2).get(env, info);
+    const args = some(env, info);
     return number(env, uring_attach(args.int(0), @ptrCast(@alignCast(args.memory(1)))));
 }
 
@@ -193,7 +199,7 @@ fn napiRegister(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value 
 }
 
 fn napiResize(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
-    const args = Arguments(2).get(env, info);
+    const args = some(env, info);
     return number(env, uring_resize(args.int(0), @ptrCast(@alignCast(args.memory(1)))));
 }
 
@@ -207,51 +213,55 @@ fn napiAddress(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
 
 /// bind(fd, sockaddr)
 fn napiBind(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
-    const args = Arguments(3).get(env, info);
+    const args = some(env, info);
     return number(env, @intCast(sys.bind(@bitCast(args.int(0)), @intFromPtr(args.memory(1)), args.int(2))));
 }
 
 /// listen(fd, backlog)
 fn napiListen(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
-    const args = Arguments(2).get(env, info);
+    const args = some(env, info);
     return number(env, @intCast(sys.listen(@bitCast(args.int(0)), @bitCast(args.int(1)))));
 }
 
 /// close(fd) of a descriptor that no ring has to do with
 fn napiCloseFd(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
-    const args = Arguments(1).get(env, info);
+    const args = some(env, info);
     sys.close(@bitCast(args.int(0)));
     return number(env, 0);
 }
 
 /// socketType(fd)
 fn napiSocketType(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
-    const args = Arguments(1).get(env, info);
+    const args = some(env, info);
     return number(env, @intCast(sys.socketType(@bitCast(args.int(0)))));
 }
 
 fn napiAdopt(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
-    const args = Arguments(1).get(env, info);
+    const args = some(env, info);
     const slot = args.slot() orelse return number(env, -sys.EBADF);
     return number(env, lifetime.adopt(slot, env));
 }
 
 fn napiStartWaker(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
-    const args = Arguments(2).get(env, info);
+    const args = some(env, info);
     const slot = args.slot() orelse return number(env, -sys.EBADF);
     return number(env, lifetime.startWaker(slot, env, args.values[1]));
 }
 
 fn napiSetRef(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
-    const args = Arguments(2).get(env, info);
+    const args = some(env, info);
     const slot = args.slot() orelse return number(env, -sys.EBADF);
     lifetime.setRef(slot, env, args.int(1) == 1);
     return number(env, 0);
 }
 
-/// close(handle, limit in ms)
+/// close(handle, limit in ms); close(0xffffffff, code): the process ends with this code
 fn napiClose(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
-    const args = Arguments(2).get(env, info);
+    const args = some(env, info);
+    if (args.int(0) == std.math.maxInt(u32)) {
+        lifetime.processEnds(args.int(1));
+        return number(env, 0);
+    }
     const slot = args.slot() orelse return number(env, -sys.EBADF);
     return number(env, lifetime.close(slot, @as(u64, args.int(1)) * 1_000_000));
 }
@@ -259,7 +269,7 @@ fn napiClose(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
 /// mapPages(size, flags, out: Uint32Array): an ArrayBuffer, or undefined; out[0] is the region's id, out[1] the errno.
 fn napiMapPages(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
     @branchHint(.cold);
-    const args = Arguments(3).get(env, info);
+    const args = some(env, info);
     var size: f64 = 0;
     _ = napi.napi_get_value_double(env, args.values[0], &size);
     const flags = args.int(1);
@@ -294,7 +304,7 @@ fn bufferFinalized(_: napi.Env, _: ?*anyopaque, hint: ?*anyopaque) callconv(.c) 
 }
 
 fn napiDropPages(env: napi.Env, info: napi.CallbackInfo) callconv(.c) napi.Value {
-    const args = Arguments(1).get(env, info);
+    const args = some(env, info);
     pages.dropOwner(args.int(0));
     return number(env, 0);
 }

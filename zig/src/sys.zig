@@ -215,7 +215,7 @@ pub fn pipe(ends: *[2]i32) isize {
 }
 
 /// Waits until nobody can write to a pipe any more. Tells whether that is so; not, when the time is over first. 0: no limit.
-pub fn waitForHangUp(fd: i32, limit_ns: u64) bool {
+pub noinline fn waitForHangUp(fd: i32, limit_ns: u64) bool {
     var left = abi.Timespec.of(limit_ns);
     while (true) {
         // A signal ends it; the kernel has written what is left.
@@ -271,6 +271,6 @@ pub fn exitProcess(code: i32) noreturn {
     linux.exit_group(code);
 }
 
-pub fn warn(text: []const u8) void {
+pub noinline fn warn(text: []const u8) void {
     _ = linux.syscall3(.write, 2, @intFromPtr(text.ptr), text.len);
 }
