@@ -16,6 +16,7 @@ import { calls } from "../soak/calls.ts";
 import { files, openings } from "../soak/files.ts";
 import { Place, Tally, type TaskKind } from "../soak/place.ts";
 import { nextAction } from "../soak/plan.ts";
+import { rawRings } from "../soak/raw.ts";
 import { faultsOf } from "../soak/recovery.ts";
 import { rings, transfers } from "../soak/rings.ts";
 import { sockets, zeroCopy } from "../soak/sockets.ts";
@@ -37,6 +38,7 @@ const KINDS: readonly TaskKind[] = [
   timers,
   waits,
   rings,
+  rawRings,
   calls,
   transfers,
   workers,
