@@ -161,12 +161,14 @@ export class BufferRing implements BufferGroup {
   readonly #mask: number;
   /** Modulo 2^16, as the kernel has it. */
   #tail = 0;
-  /**
-   * Which buffer lies in a place of the ring, and the place of a buffer as the kernel counts: modulo 2^16. Bundles are
-   * consecutive places.
-   */
-  readonly #order: Uint16Array;
+  /** The place of a buffer as the kernel counts: modulo 2^16. */
   readonly #places: Uint16Array;
+  /**
+   * The buffer that was given after a buffer, and the last that was given. A bundle has consecutive places, which may be
+   * others' when it is told of; its buffers are given anew only after that.
+   */
+  readonly #next: Uint16Array;
+  #last = 0;
   /** Of each buffer: bytes given with it, bytes used up, borrowed pieces, and whether the kernel may use it still. */
   readonly #lengths: Uint32Array;
   readonly #used: Uint32Array;
@@ -212,8 +214,8 @@ export class BufferRing implements BufferGroup {
     this.#words = new Uint32Array(this.#entries.buffer);
     this.#halves = new Uint16Array(this.#entries.buffer);
     this.#mask = places - 1;
-    this.#order = new Uint16Array(places);
     this.#places = new Uint16Array(count);
+    this.#next = new Uint16Array(count);
     this.#lengths = new Uint32Array(count);
     this.#used = new Uint32Array(count);
     this.#lent = new Uint32Array(count);
@@ -353,7 +355,6 @@ export class BufferRing implements BufferGroup {
     each: (id: number, from: number, length: number) => void,
   ): void {
     let id = flags >>> 16;
-    let place = this.#places[id]! & this.#mask;
     let left = Math.max(res, 0);
     const goesOn = (flags & IORING_CQE_F.BUF_MORE) !== 0 || res === 0 && this.#isNext(id);
     let seen = 0;
@@ -369,8 +370,7 @@ export class BufferRing implements BufferGroup {
         if (this.#lent[id] === 0) this.#return(id);
       }
       if (last) break;
-      place = (place + 1) & this.#mask;
-      id = this.#order[place]!;
+      id = this.#next[id]!;
     }
     this.#publish();
   }
@@ -421,7 +421,8 @@ export class BufferRing implements BufferGroup {
     this.#words[at + 1] = Math.floor(address / 2 ** 32);
     this.#words[at + 2] = length;
     this.#halves[place * (ENTRY / 2) + 6] = id;
-    this.#order[place] = id;
+    this.#next[this.#last] = id;
+    this.#last = id;
     this.#places[id] = this.#tail;
     this.#lengths[id] = length;
     this.#used[id] = 0;

@@ -17,7 +17,7 @@ import {
   UringError,
 } from "../../mod.ts";
 import { RawRing } from "../../src/ring/raw.ts";
-import { failure, thrown } from "../support/failure.ts";
+import { failure, thrown, watch } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
 import { collectGarbage, collectMost, collectUntil } from "../support/garbage.ts";
 import { hasFeature, hasOp } from "../support/kernel.ts";
@@ -394,6 +394,25 @@ describe.skipIf(!hasMultishotRecv)("recvMultishot()", () => {
     for await (using piece of ring.recvMultishot(pair.fd, buffers, 0, { bundle: true })) parts.push(...piece.bytes);
     expect(Buffer.compare(new Uint8Array(parts), sent)).toBe(0);
     expect(buffers.available).toBe(32);
+  });
+
+  test.skipIf(!hasFeature("RECVSEND_BUNDLE"))("bundles find buffers that came back in another order", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    using buffers = new BufferRing({ ring, size: 100, count: 7 });
+    await using pair = await connection(ring, folder);
+    const sent = new Uint8Array(20_000).map((_, i) => i * 13 + (i >> 8));
+    pair.peer.end(sent);
+    await using pieces = ring.recvMultishot(pair.fd, buffers, 0, { bundle: true });
+    const parts: number[] = [];
+    while (parts.length < sent.length) {
+      const lent = await take(pieces, Math.min(5, Math.ceil((sent.length - parts.length) / 100)));
+      for (const { bytes } of lent) parts.push(...bytes);
+      for (const piece of lent.reverse()) piece.release();
+    }
+    expect(Buffer.compare(new Uint8Array(parts), sent)).toBe(0);
+    expect(await take(pieces, 1)).toEqual([]);
+    expect(buffers.available).toBe(7);
   });
 
   test.skipIf(!hasFeature("RECVSEND_BUNDLE"))(
@@ -865,6 +884,31 @@ describe("sendBundle()", () => {
       expect(thrown(() => buffers.provide(new Uint8Array(3)), TypeError).message).toContain("acquire()");
       buffers.provide(all[0]!.subarray(0, 1));
       expect(thrown(() => buffers.provide(all[0]!), TypeError).message).toContain("kernel");
+    },
+  );
+
+  test.skipIf(!hasFeature("RECVSEND_BUNDLE"))(
+    "has each buffer idle once, though it ends after others that have its places",
+    async () => {
+      await using net = new Net();
+      const { ring } = net;
+      const [slow, slowPeer] = await net.pair("unix");
+      const [fast] = await net.pair("unix");
+      while (await ring.send(slow, new Uint8Array(4096), MSG.DONTWAIT).catch(() => 0) > 0);
+      using buffers = new BufferRing({ ring, size: 16, count: 4, manual: true });
+      const sendTwo = (fd: number) => {
+        for (let i = 0; i < 2; i++) buffers.provide(buffers.acquire()!);
+        return ring.sendBundle(fd, buffers);
+      };
+      // The kernel has chosen its two, and goes on to the next places, as it waits.
+      const waiting = watch(sendTwo(slow));
+      await waitFor(ring, () => buffers.head() === 2);
+      for (let i = 0; i < 2; i++) expect(await sendTwo(fast)).toBe(32);
+      while (waiting.state === "pending") await ring.recv(slowPeer, new Uint8Array(65_536));
+      expect(waiting.value).toBe(32);
+      const idle: number[] = [];
+      for (let bytes = buffers.acquire(); bytes !== undefined; bytes = buffers.acquire()) idle.push(bytes.byteOffset);
+      expect(idle.sort((a, b) => a - b)).toEqual([0, 16, 32, 48]);
     },
   );
 
