@@ -174,8 +174,9 @@ export class BufferRing implements BufferGroup {
   readonly #used: Uint32Array;
   readonly #lent: Uint32Array;
   readonly #provided: Uint8Array;
-  /** Of a manual ring: buffers that nobody has. */
+  /** Of a manual ring: buffers that nobody has, and whether {@linkcode acquire} gave one. */
   readonly #idle: number[] = [];
+  readonly #acquired: Uint8Array;
   /** Buffers that are provided. */
   #given = 0;
   readonly #waiting: Waiting;
@@ -220,6 +221,7 @@ export class BufferRing implements BufferGroup {
     this.#used = new Uint32Array(count);
     this.#lent = new Uint32Array(count);
     this.#provided = new Uint8Array(count);
+    this.#acquired = new Uint8Array(count);
     const flags = incremental ? IOU_PBUF_RING.INC : 0;
     this.group = ring.addBufferRing(this, this.#entries.address, places, group, flags);
     for (let id = 0; id < count; id++) {
@@ -267,7 +269,7 @@ export class BufferRing implements BufferGroup {
     if (this.#closed) throw new TypeError(CLOSED);
     const id = this.#idle.pop();
     if (id === undefined) return undefined;
-    this.#lent[id] = 1;
+    this.#acquired[id] = 1;
     return this.#view(id, 0, this.size);
   }
 
@@ -275,6 +277,7 @@ export class BufferRing implements BufferGroup {
    * Gives a filled buffer of a manual ring to the kernel, after those that it has.
    *
    * @param bytes what `acquire()` gave, or its beginning: this much is sent
+   * @throws {TypeError} {RangeError} for anything else, and for what was provided since
    */
   provide(bytes: Uint8Array): void {
     if (!this.manual) throw new TypeError("provide() is for a BufferRing made with { manual: true }");
@@ -288,10 +291,13 @@ export class BufferRing implements BufferGroup {
     if (!(byteLength >= 1 && byteLength <= this.size)) {
       throw new RangeError(`bytes must be 1 to ${this.size} bytes long, not ${byteLength}`);
     }
-    if (this.#lent[id] !== 1 || this.#provided[id] === 1) {
-      throw new TypeError("this buffer is with the kernel already: acquire() another");
+    if (this.#provided[id] === 1) throw new TypeError("this buffer is with the kernel already: acquire() another");
+    if (this.#acquired[id] !== 1) {
+      throw new TypeError(
+        "this buffer is not acquired: release() what an operation has lent, and acquire() one to fill",
+      );
     }
-    this.#lent[id] = 0;
+    this.#acquired[id] = 0;
     this.#put(id, byteLength);
     this.#publish();
   }

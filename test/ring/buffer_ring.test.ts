@@ -912,6 +912,24 @@ describe("sendBundle()", () => {
     },
   );
 
+  test.skipIf(!hasBufferRings)("provide() takes no buffer that an operation has lent, or that is idle", async () => {
+    await using net = new Net();
+    const { ring } = net;
+    using buffers = new BufferRing({ ring, size: 16, count: 1, manual: true });
+    const [client, server] = await net.pair();
+    const first = buffers.acquire()!;
+    buffers.provide(first);
+    await ring.send(client, new TextEncoder().encode("received"));
+    const piece = (await ring.recvSelect(server, buffers))!;
+    for (const bytes of [piece.bytes, first]) {
+      expect(thrown(() => buffers.provide(bytes), TypeError).message).toMatch(/^this buffer is not acquired/);
+    }
+    piece.release();
+    expect(thrown(() => buffers.provide(first), TypeError).message).toMatch(/^this buffer is not acquired/);
+    expect(buffers.acquire()).toMatchObject({ byteOffset: 0, byteLength: 16 });
+    expect(buffers.acquire()).toBeUndefined();
+  });
+
   // The kernel sends 256 buffers at a time (6.18), and tells of each time.
   test.skipIf(!hasFeature("RECVSEND_BUNDLE"))("counts all of a bundle that goes in pieces", async () => {
     await using ring = new Ring();
