@@ -176,8 +176,9 @@ export class RingBase {
         if (engine.building) throw signal.reason;
         if (engine.chainOpen || (flags & LINKS) !== 0) this.#stageFailure(op, flags);
         cancel!.forget();
+        // From here on nothing may throw: it would be given back twice.
         giveBack(scratch, extra);
-        return Promise.reject(signal.reason);
+        return Promise.reject(reasonOf(signal));
       }
       at = engine.room(timeout === undefined ? 1 : 2, op);
     } catch (error) {

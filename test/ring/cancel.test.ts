@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { IOSQE, POLL, Ring, RingClosedError, UringError } from "../../mod.ts";
+import { AT, IOSQE, POLL, Ring, RingClosedError, STATX, UringError } from "../../mod.ts";
 import { failure, thrown, watch } from "../support/failure.ts";
 import { chainsGoOnAfterTimeouts, hasOp } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
@@ -281,13 +281,28 @@ describe("a signal", () => {
     await using ring = new Ring();
     using pipe = new Pipe();
     const controller = new AbortController();
-    Object.defineProperty(controller.signal, "reason", {
-      get: () => {
-        throw new RangeError("no reason");
-      },
-    });
+    throwForReason(controller.signal);
     const read = ring.read(pipe.readEnd, new Uint8Array(4), undefined, { signal: controller.signal });
     controller.abort();
     expect((await failure(read, RangeError)).message).toBe("no reason");
   });
+
+  test("whose reason throws gives memory back once, where it is aborted before the operation begins", async () => {
+    await using ring = new Ring();
+    const signal = AbortSignal.abort();
+    throwForReason(signal);
+    const refused = ring.statx(AT.FDCWD, "/dev/null", 0, STATX.BASIC_STATS, { signal });
+    expect((await failure(refused, RangeError)).message).toBe("no reason");
+    const paths = ["/proc/self/status", "/"];
+    const [file, folder] = await Promise.all(paths.map((path) => ring.statx(AT.FDCWD, path, 0, STATX.BASIC_STATS)));
+    expect([file!.isFile(), folder!.isFile()]).toEqual([true, false]);
+  });
 });
+
+function throwForReason(signal: AbortSignal): void {
+  Object.defineProperty(signal, "reason", {
+    get: () => {
+      throw new RangeError("no reason");
+    },
+  });
+}
