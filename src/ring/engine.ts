@@ -810,7 +810,8 @@ export class Engine {
       }
       const extra = this.#extras[slot]!;
       if (extra === null) {
-        this.#settle(slot, cqes[first + 2]!, flags);
+        // Nobody hears of the others: a command's, which its driver gives as it likes.
+        if ((flags & IORING_CQE_F.MORE) === 0) this.#settle(slot, cqes[first + 2]!, flags);
         continue;
       }
       this.cqe = cqes;

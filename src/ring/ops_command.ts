@@ -55,7 +55,7 @@ export class CommandOps extends RingMessageOps {
    *
    * @param cmdOp the driver's command, 32 bits
    * @param o options, and what goes with the command. On a ring with `sqe128` the payload may have 80 bytes
-   * @returns the driver's result
+   * @returns the driver's result: the last one, where a command completes again and again. `RawRing` tells of each
    * @throws {TypeError} {RangeError} for wrong arguments, at once
    * @throws {UnsupportedError} where the kernel has no such op
    * @throws {UringError} (rejects) EOPNOTSUPP: the file takes no commands, or not this one; ENOTTY: nor does its driver

@@ -11,13 +11,21 @@ import {
   POLL,
   Ring,
   SOCKET_URING_OP,
+  SOL,
   UnsupportedError,
   UringError,
 } from "../../mod.ts";
-import { failure, thrown } from "../support/failure.ts";
+import { failure, thrown, watch } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
 import { hasOp } from "../support/kernel.ts";
+import { Net } from "../support/sockaddr.ts";
 import { connect, listen, newSocket } from "../support/socket.ts";
+
+/** Of linux/net_tstamp.h. */
+const SO_TIMESTAMPING = 37;
+const SOFTWARE = 1 << 4;
+const TX_SCHED = 1 << 8;
+const OPT_TSONLY = 1 << 11;
 
 function hasCommands(ring: Ring): boolean {
   if (ring.probe().op("URING_CMD").supported) return true;
@@ -136,6 +144,28 @@ describe("uringCmd()", () => {
       expect((await small).code).toBe("EBADF");
     },
   );
+
+  // Commands of sockets came with futexes in Linux 6.7, timestamps in 6.17: nothing tells of those but trying.
+  test.skipIf(!hasOp("FUTEX_WAIT"))("waits for the last completion of a command that goes on", async () => {
+    await using net = new Net({ cqe32: true });
+    const { ring } = net;
+    const { fd, address } = await net.udp();
+    await ring.setsockopt(fd, SOL.SOCKET, SO_TIMESTAMPING, TX_SCHED | OPT_TSONLY | SOFTWARE);
+    const command = ring.uringCmd(fd, SOCKET_URING_OP.TX_TIMESTAMP);
+    const stamps = watch(command);
+    await ring.nop();
+    if (stamps.state === "rejected") return void expect(stamps.value).toMatchObject({ code: "EOPNOTSUPP" });
+    for (let i = 0; i < 3; i++) {
+      const sent = ring.send(fd, new Uint8Array(4), 0, { to: address });
+      // With the packet's timestamp.
+      expect(ring.submitAndWait(2)).toBe(2);
+      expect(await sent).toBe(4);
+      expect([stamps.state, ring.stats.inFlight]).toEqual(["pending", 1]);
+    }
+    await ring.cancel(command);
+    expect((await failure(command, UringError)).code).toBe("ECANCELED");
+    expect([ring.stats.inFlight, ring.stats.strays]).toEqual([0, 0]);
+  });
 
   test("refuses a payload that has no room, and more than the memory that is given", async () => {
     await using ring = new Ring();
