@@ -49,6 +49,9 @@ export interface DirectOptions extends OpOptions {
   readonly slot?: FileSlot;
 }
 
+/** Options as an operation takes them: a caller's, or {@linkcode CheckedOptions}. */
+export type StartOptions = { readonly [K in keyof OpOptions]: OpOptions[K] | undefined };
+
 /** The flags that a promise can live with. */
 const ALLOWED_FLAGS = IOSQE.FIXED_FILE | IOSQE.IO_DRAIN | IOSQE.IO_LINK | IOSQE.IO_HARDLINK | IOSQE.ASYNC;
 
@@ -154,7 +157,7 @@ export class RingBase {
    */
   protected start<T = number>(
     operation: Operation,
-    options: OpOptions | undefined,
+    options: StartOptions | undefined,
     encode: (words: Int32Array, at: number) => void,
   ): Promise<T> {
     const { engine } = this;
@@ -304,7 +307,8 @@ export function checkOptions(options: OpOptions): number {
   return checkedOptions(options).flags;
 }
 
-interface CheckedOptions {
+/** Options that were read, and hold where the caller's object serves another call by now. */
+export interface CheckedOptions {
   readonly signal: AbortSignal | undefined;
   readonly timeout: number | undefined;
   /** The SQE's. */
@@ -312,10 +316,10 @@ interface CheckedOptions {
   readonly personality: number;
 }
 
-const NO_OPTIONS: CheckedOptions = { signal: undefined, timeout: undefined, flags: 0, personality: 0 };
+export const NO_OPTIONS: CheckedOptions = { signal: undefined, timeout: undefined, flags: 0, personality: 0 };
 
 /** Options as they are read, once, and checked. */
-function checkedOptions(options: OpOptions): CheckedOptions {
+export function checkedOptions(options: StartOptions): CheckedOptions {
   if (options === null || typeof options !== "object") {
     throw new TypeError(`options must be an object, not ${shown(options)}`);
   }

@@ -6,7 +6,7 @@
 
 import { IORING_CQE_F, IOSQE } from "../abi/constants.ts";
 import { shown } from "./arguments.ts";
-import type { OpOptions } from "./base.ts";
+import { type CheckedOptions, checkedOptions, NO_OPTIONS, type OpOptions } from "./base.ts";
 import type { Engine, Paused } from "./engine.ts";
 import { type Extra, LINKS } from "./pending.ts";
 import { AbortError, UringError } from "./errors.ts";
@@ -27,8 +27,8 @@ export interface Shots<T> {
   readonly op: string;
   /** Left out: of none. */
   readonly fd?: number;
-  /** Stages it. What it throws is an argument's fault. */
-  readonly start: (extra: Extra) => Promise<number>;
+  /** Stages it, with the options of the stream. What it throws is an argument's fault. */
+  readonly start: (extra: Extra, o: CheckedOptions) => Promise<number>;
   /** Turns one completion into values. */
   readonly values: (res: number, flags: number) => readonly T[];
   /** Whether a result that is no error, or a value, says that nothing more comes: a recv's 0, the last of five ticks. */
@@ -101,7 +101,8 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   #rejectEnded!: (error: unknown) => void;
   /** How often it was begun, the first time included. */
   #arms = 0;
-  readonly #signal: AbortSignal | undefined;
+  /** Read once: it is begun anew with these. */
+  readonly #options: CheckedOptions;
   /** While it waits for buffers, or for its place in the queue: ends that. */
   #endWaiting: (() => void) | undefined;
   /** Called while it is paused, when no operation of it is there to end: the ring is closed, or its signal aborts. */
@@ -120,21 +121,22 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     if (typeof highWater !== "number" || !Number.isInteger(highWater) || highWater < 1) {
       throw new RangeError(`highWater must be an integer of at least 1, not ${shown(highWater)}`);
     }
-    if ((options as OpOptions | undefined)?.timeout !== undefined) {
+    const checked = options === undefined ? NO_OPTIONS : checkedOptions(options);
+    if (checked.timeout !== undefined) {
       throw new TypeError("timeout limits one completion, and this has many: use a signal");
     }
-    if (engine.building || ((options?.flags ?? 0) & LINKS) !== 0) {
+    if (engine.building || (checked.flags & LINKS) !== 0) {
       throw new TypeError("a multishot operation can't be part of a chain: it has no single end");
     }
     this.#engine = engine;
     this.#shots = shots;
     this.#each = each;
     this.#highWater = highWater;
-    this.#signal = options?.signal;
+    this.#options = checked;
     this.waiter = {
       op: shots.op,
       fd: shots.fd,
-      fixedFile: isFixed(options),
+      fixedFile: (checked.flags & IOSQE.FIXED_FILE) !== 0,
       interrupted: this.#interrupted,
       slot: () => this.#engine.slotOf(this.#operation),
       cancel: () => this.#cancelWaiting(),
@@ -196,7 +198,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     const operation = this.#shots.start({
       more: (res, flags) => this.#take(res, flags),
       last: (res, flags) => this.#takeLast(res, flags),
-    });
+    }, this.#options);
     this.#arms++;
     this.#state = "armed";
     this.#operation = operation;
@@ -301,9 +303,10 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
 
   #pause(): void {
     this.#state = "paused";
-    if (this.#engine.closed || this.#signal?.aborted) return this.#again();
+    const { signal } = this.#options;
+    if (this.#engine.closed || signal?.aborted) return this.#again();
     this.#engine.paused.add(this.waiter);
-    this.#signal?.addEventListener("abort", this.#interrupted);
+    signal?.addEventListener("abort", this.#interrupted);
     this.#noteLeft();
   }
 
@@ -312,7 +315,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     this.#endWaiting?.();
     this.#endWaiting = undefined;
     this.#engine.paused.delete(this.waiter);
-    this.#signal?.removeEventListener("abort", this.#interrupted);
+    this.#options.signal?.removeEventListener("abort", this.#interrupted);
   }
 
   #resume(): void {
@@ -336,7 +339,8 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     this.#endPause();
     try {
       if (this.#engine.closed) throw new AbortError("the stream was ended: its ring was closed");
-      if (this.#signal?.aborted) throw this.#signal.reason;
+      const { signal } = this.#options;
+      if (signal?.aborted) throw signal.reason;
       // Staged now, it would become part of a chain that somebody is building; or wait for a place, and fail.
       const { chainOpen, ended, canceller } = this.#engine;
       if (chainOpen || !ended && !canceller.hasRoom(1)) this.#armLater();
@@ -453,10 +457,5 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
 }
 
 const DONE: IteratorReturnResult<undefined> = { value: undefined, done: true };
-
-/** Whether an operation's descriptor is a slot. */
-export function isFixed(options: OpOptions | undefined): boolean {
-  return Boolean(options?.fixedFile) || ((options?.flags ?? 0) & IOSQE.FIXED_FILE) !== 0;
-}
 
 function ignore(): void {}

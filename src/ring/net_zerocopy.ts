@@ -10,7 +10,7 @@ import type { Bytes } from "../memory/address.ts";
 import { giveScratch } from "../memory/scratch.ts";
 import type { SocketAddress } from "../memory/sockaddr.ts";
 import { checkFd, checkFlags, checkInteger, shown } from "./arguments.ts";
-import type { Operation, OpOptions } from "./base.ts";
+import type { Operation, StartOptions } from "./base.ts";
 import type { Extra } from "./pending.ts";
 import { UnsupportedError, UringError } from "./errors.ts";
 import { MessageOps } from "./net_message.ts";
@@ -179,7 +179,7 @@ export class ZeroCopyOps extends MessageOps {
    */
   protected override start<T = number>(
     operation: Operation,
-    options: OpOptions | undefined,
+    options: StartOptions | undefined,
     encode: (words: Int32Array, at: number) => void,
   ): Promise<T> {
     if (((options?.flags ?? 0) & IOSQE.IO_DRAIN) !== 0 && this.engine.chainHas(ZERO_COPY)) {

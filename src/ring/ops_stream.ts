@@ -43,13 +43,13 @@ import {
   shown,
   toOffset,
 } from "./arguments.ts";
-import { checkOptions, type OpOptions, writeTimespec } from "./base.ts";
+import { type CheckedOptions, checkOptions, type OpOptions, writeTimespec } from "./base.ts";
 import { BufferGroups, closedMeanwhile } from "./buffer_groups.ts";
 import type { Engine, Paused } from "./engine.ts";
 import type { Extra } from "./pending.ts";
 import { UnsupportedError } from "./errors.ts";
 import { cloexec } from "./net_connect.ts";
-import { isFixed, Multishot, type MultishotOptions, type Shots } from "./multishot.ts";
+import { Multishot, type MultishotOptions, type Shots } from "./multishot.ts";
 import { SystemOps } from "./ops_system.ts";
 import { type CancelOptions, type CancelTarget, clockFlag, type TimeoutOptions } from "./ops_time.ts";
 import { kernelRelease } from "./probe.ts";
@@ -154,7 +154,7 @@ export class StreamOps extends SystemOps {
   pollMultishot(fd: number, mask: number, o?: MultishotOptions<number>): Multishot<number> {
     checkFd(fd);
     checkU32(mask, "mask");
-    const start = (extra: Extra) =>
+    const start = (extra: Extra, o: CheckedOptions) =>
       this.start({ op: "poll_add", fd, extra }, o, (words, at) => prepPollMultishot(words, at, fd, mask));
     return new Multishot(this.engine, { op: "poll_add", fd, start, values: (res) => [res] }, o);
   }
@@ -189,7 +189,7 @@ export class StreamOps extends SystemOps {
     const flags = cloexec(acceptFlags, slot);
     const pollFirst = o?.pollFirst;
     this.needFor("SOCKET", "acceptMultishot()", "5.19");
-    const start = (extra: Extra) =>
+    const start = (extra: Extra, o: CheckedOptions) =>
       this.start({ op: "accept", fd, extra }, o, (words, at) => {
         const encode = slot === undefined ? prepMultishotAccept : prepMultishotAcceptDirect;
         encode(words, at, fd, 0, 0, flags);
@@ -238,11 +238,12 @@ export class StreamOps extends SystemOps {
     this.#groups.check(buffers);
     checkFlags(flags, "flags");
     this.needFor("SEND_ZC", "recvMultishot()", "6.0");
-    refuseCuts(fd, buffers, o);
+    const fixed = isFixed(o);
+    refuseCuts(fd, buffers, fixed);
     const bundle = Boolean(o?.bundle);
     if (bundle) this.#needBundles();
     const ioprio = (o?.pollFirst ? IORING_RECVSEND.POLL_FIRST : 0) | (bundle ? IORING_RECVSEND.BUNDLE : 0);
-    const start = (extra: Extra) =>
+    const start = (extra: Extra, o: CheckedOptions) =>
       this.start({ op: "recv", fd, home: buffers.home, extra }, o, (words, at) => {
         prepRecvMultishot(words, at, fd, 0, 0, flags);
         words[at]! |= ioprio << 16;
@@ -250,7 +251,7 @@ export class StreamOps extends SystemOps {
       });
     // Asked once: who hears of the end may have closed the descriptor by the next time.
     let ended = false;
-    const isEnd = (res: number) => ended ||= res === 0 && !DATAGRAMS.includes(socketType(fd, o));
+    const isEnd = (res: number) => ended ||= res === 0 && !DATAGRAMS.includes(socketType(fd, fixed));
     return this.#buffered(buffers, {
       op: "recv",
       fd,
@@ -273,7 +274,7 @@ export class StreamOps extends SystemOps {
     this.need("READ_MULTISHOT", "6.7");
     checkFd(fd);
     this.#groups.check(buffers);
-    const start = (extra: Extra) =>
+    const start = (extra: Extra, o: CheckedOptions) =>
       this.start({ op: "read_multishot", fd, home: buffers.home, extra }, o, (words, at) => {
         prepReadMultishot(words, at, fd, 0, -1, buffers.group);
       });
@@ -308,6 +309,7 @@ export class StreamOps extends SystemOps {
     checkFlags(flags, "flags");
     if (isIncremental(buffers)) throw new TypeError(CUTS);
     const { nameLength = 28, controlLength = 0, pollFirst } = o ?? {};
+    const fixed = isFixed(o);
     checkInteger(nameLength, "nameLength", 0, 128);
     checkInteger(controlLength, "controlLength", 0, 65536);
     const before = RECVMSG_OUT_SIZE + nameLength + controlLength;
@@ -315,7 +317,7 @@ export class StreamOps extends SystemOps {
       throw new RangeError(`buffers of ${buffers.size} bytes have no room: ${before} come before each message's own`);
     }
     this.needFor("SEND_ZC", "recvmsgMultishot()", "6.0");
-    const start = (extra: Extra) => {
+    const start = (extra: Extra, o: CheckedOptions) => {
       // Without memory of its own: name and control messages go into the chosen buffer.
       const scratch = takeScratch(MSGHDR_SIZE);
       writeMsghdr(scratch.view, 0, { nameLength, controlLength });
@@ -331,7 +333,7 @@ export class StreamOps extends SystemOps {
       // At an end the kernel gives what looks like an empty message, and stops; so it does after each that is empty.
       const [last] = messages;
       if (last === undefined || (flags & IORING_CQE_F.MORE) !== 0 || !isNothing(last)) return messages;
-      isEnd = CONNECTED.includes(socketType(fd, o));
+      isEnd = CONNECTED.includes(socketType(fd, fixed));
       if (!isEnd) return messages;
       last.release();
       return [];
@@ -363,7 +365,7 @@ export class StreamOps extends SystemOps {
       throw new TypeError("recvZc() needs completions of 32 bytes: open the ring with cqe32 or cqeMixed");
     }
     let left = length;
-    const start = (extra: Extra) => {
+    const start = (extra: Extra, o: CheckedOptions) => {
       // For the kernel 0 is no limit.
       if (length !== 0 && left === 0) return Promise.resolve(0);
       return this.start({ op: "recv_zc", fd, extra }, o, (words, at) => prepRecvZc(words, at, fd, left, queue));
@@ -388,10 +390,10 @@ export class StreamOps extends SystemOps {
       discard: (buffer) => buffer.release(),
       discardLater: giveBackLater(buffers),
       ...shots,
-      start: (extra) => {
+      start: (extra, o) => {
         this.#groups.check(buffers); // closed, perhaps, since the last time
         provisions = buffers.provisions;
-        return shots.start({ ...extra, group: buffers.group });
+        return shots.start({ ...extra, group: buffers.group }, o);
       },
       whenProvided: (callback) => {
         buffers.exhausted++;
@@ -417,7 +419,7 @@ export class StreamOps extends SystemOps {
     checkU32(count, "count");
     const flags = IORING_TIMEOUT.MULTISHOT | clockFlag(o?.clock);
     let ticks = 0;
-    const start = (extra: Extra) => {
+    const start = (extra: Extra, o: CheckedOptions) => {
       const scratch = writeTimespec(ms);
       // No probe tells of this one: the kernel refuses a flag that it does not know.
       const failed = (errno: number) =>
@@ -451,7 +453,7 @@ export class StreamOps extends SystemOps {
   ): Promise<BorrowedBuffer | undefined> {
     checkFd(fd);
     this.#groups.check(buffers);
-    refuseCuts(fd, buffers, o);
+    refuseCuts(fd, buffers, isFixed(o));
     checkFlags(flags, "flags");
     return this.#chosen(IORING_OP.RECV, "recv", fd, buffers, 0, flags, o);
   }
@@ -669,9 +671,9 @@ function isIncremental(buffers: BufferGroup): boolean {
 }
 
 /** Refuses messages into what is left of buffers. Of slots the kind is not known. */
-function refuseCuts(fd: number, buffers: BufferGroup, o: OpOptions | undefined): void {
+function refuseCuts(fd: number, buffers: BufferGroup, fixed: boolean): void {
   if (!isIncremental(buffers)) return;
-  const type = socketType(fd, o);
+  const type = socketType(fd, fixed);
   if (DATAGRAMS.includes(type) || type === SOCK.SEQPACKET) throw new TypeError(CUTS);
 }
 
@@ -680,8 +682,13 @@ const DATAGRAMS: readonly number[] = [SOCK.DGRAM, SOCK.RAW, SOCK.RDM];
 const CONNECTED: readonly number[] = [SOCK.STREAM, SOCK.SEQPACKET];
 
 /** The kind of a socket; −1: not known. */
-function socketType(fd: number, o: OpOptions | undefined): number {
-  return isFixed(o) ? -1 : load().socketType(fd);
+function socketType(fd: number, fixed: boolean): number {
+  return fixed ? -1 : load().socketType(fd);
+}
+
+/** Whether an operation's descriptor is a slot. */
+function isFixed(options: OpOptions | undefined): boolean {
+  return Boolean(options?.fixedFile) || ((options?.flags ?? 0) & IOSQE.FIXED_FILE) !== 0;
 }
 
 /** A message may be empty, and bring a descriptor, an error or a timestamp. */

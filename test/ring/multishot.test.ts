@@ -213,6 +213,29 @@ describe("pollMultishot()", () => {
     expect(await take(polls, 1)).toHaveLength(1);
   });
 
+  test("is begun anew with the options that it had, whatever their object holds by then", async () => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    let reads = 0;
+    const options = {
+      highWater: 1,
+      flags: IOSQE.ASYNC as number,
+      get signal() {
+        reads++;
+        return new AbortController().signal;
+      },
+    };
+    await using polls = ring.pollMultishot(pipe.readEnd, POLL.IN, options);
+    pipe.write("x");
+    while (polls.waiting < 1 || ring.stats.inFlight > 0) await ring.nop();
+    options.flags = IOSQE.IO_LINK;
+    await polls.next();
+    expect(polls.arms).toBe(2);
+    // It would wait behind the stream.
+    expect(await ring.nop()).toBe(0);
+    expect(reads).toBe(1);
+  });
+
   test("refuses what can't be", async () => {
     await using ring = new Ring();
     expect(thrown(() => ring.pollMultishot(1.5, 1), TypeError).message).toContain("fd");
@@ -221,6 +244,9 @@ describe("pollMultishot()", () => {
     expect(thrown(() => ring.pollMultishot(0, 1, { each: 3 as never }), TypeError).message).toContain("each");
     expect(thrown(() => ring.pollMultishot(0, 1, { timeout: 3 } as never), TypeError).message).toContain("signal");
     expect(thrown(() => ring.link((ring) => ring.pollMultishot(0, 1)), TypeError).message).toContain("chain");
+    expect(thrown(() => ring.pollMultishot(0, 1, null as never), TypeError).message).toMatch(
+      /^options must be an object/,
+    );
     expect(ring.stats.submitted).toBe(0);
   });
 
