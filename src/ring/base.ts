@@ -255,7 +255,7 @@ export class RingBase {
     if (isLimited) limit = this.#stageLimit(timeout, flags & LINKS);
 
     const promise = new Promise<T>((resolve, reject) => {
-      engine.settleWith(slot, resolve as (value: unknown) => void, async (error) => {
+      const failed = async (error: unknown) => {
         const errno = (error as UringError).errno;
         if (errno !== ECANCELED && errno !== EINTR) return reject(error);
         if (signal?.aborted) return reject(reasonOf(signal));
@@ -265,7 +265,9 @@ export class RingBase {
         if (end?.errno === EACCES) return reject(end);
         if (!isExpiry(end) && !late) return reject(error);
         reject(new UringError(ETIME, op, { detail: `timed out after ${timeout} ms` }));
-      });
+      };
+      // A signal of somebody's own making may throw.
+      engine.settleWith(slot, resolve as (value: unknown) => void, (error) => void failed(error).catch(reject));
     });
     engine.setPromise(slot, promise);
     return promise;

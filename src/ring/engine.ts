@@ -639,7 +639,7 @@ export class Engine {
   #callAfterTurn(): void {
     // A walk under way may tell of other buffers that they were taken: its turn calls them.
     if (this.#afterTurns.length === 0 || this.#walking) return;
-    for (const callback of this.#afterTurns.splice(0)) callback();
+    for (const callback of this.#afterTurns.splice(0)) callBack(callback);
   }
 
   /** Decides what comes next: another turn, or sleep. */
@@ -1243,6 +1243,15 @@ function lostBuffer(op: string, res: number): string {
 /** Whether a buffer was transferred elsewhere. A pool's pages stay. */
 function isLost({ whole, region }: Home): boolean {
   return whole.length === 0 && region === null;
+}
+
+/** What one callback throws must not keep others from being called, nor the next turn from its coming. */
+function callBack(callback: () => void): void {
+  try {
+    callback();
+  } catch (error) {
+    throwLater(error);
+  }
 }
 
 /** What a callback throws must not end the walk through the completions: the rest would be lost. */

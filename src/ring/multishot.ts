@@ -9,6 +9,7 @@ import { shown } from "./arguments.ts";
 import { type CheckedOptions, checkedOptions, NO_OPTIONS, type OpOptions } from "./base.ts";
 import type { Engine, Paused } from "./engine.ts";
 import { type Extra, LINKS } from "./pending.ts";
+import type { Cancel } from "./signals.ts";
 import { AbortError, UringError } from "./errors.ts";
 
 /** Options of every multishot operation. */
@@ -105,6 +106,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   readonly #options: CheckedOptions;
   /** While it waits for buffers, or for its place in the queue: ends that. */
   #endWaiting: (() => void) | undefined;
+  #listening: Cancel | undefined;
   /** Called while it is paused, when no operation of it is there to end: the ring is closed, or its signal aborts. */
   readonly #interrupted = (): void => {
     if (this.#state === "paused") this.#again();
@@ -304,10 +306,22 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
   #pause(): void {
     this.#state = "paused";
     const { signal } = this.#options;
-    if (this.#engine.closed || signal?.aborted) return this.#again();
-    this.#engine.paused.add(this.waiter);
-    signal?.addEventListener("abort", this.#interrupted);
+    try {
+      if (this.#engine.closed || signal?.aborted) return this.#again();
+      this.#engine.paused.add(this.waiter);
+      if (signal !== undefined) this.#listen(signal);
+    } catch (error) {
+      this.#fail(error);
+      return this.#end();
+    }
     this.#noteLeft();
+  }
+
+  /** A signal of somebody's own making may end the stream at that. */
+  #listen(signal: AbortSignal): void {
+    const listening = this.#engine.signals.listen(signal, this.#interrupted);
+    if (this.#state === "paused") this.#listening = listening;
+    else listening.forget();
   }
 
   #endPause(): void {
@@ -315,7 +329,8 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
     this.#endWaiting?.();
     this.#endWaiting = undefined;
     this.#engine.paused.delete(this.waiter);
-    this.#options.signal?.removeEventListener("abort", this.#interrupted);
+    this.#listening?.forget();
+    this.#listening = undefined;
   }
 
   #resume(): void {
@@ -337,6 +352,7 @@ export class Multishot<T> implements AsyncIterableIterator<T> {
 
   #again(): void {
     this.#endPause();
+    if (this.#state === "ended") return;
     try {
       if (this.#engine.closed) throw new AbortError("the stream was ended: its ring was closed");
       const { signal } = this.#options;

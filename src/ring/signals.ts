@@ -1,5 +1,5 @@
 /**
- * Abort signals of operations in flight.
+ * Abort signals of operations in flight, and of streams that are paused.
  *
  * @module
  */
@@ -10,11 +10,13 @@ import type { Canceller } from "./canceller.ts";
 export interface Cancel {
   /** The operation's slot; −1: there is none yet, or any more. */
   slot: number;
+  /** Hears of it where there is no operation. */
+  readonly aborted: (() => void) | undefined;
   /** Does not listen any more. */
   readonly forget: () => void;
 }
 
-/** The operations that have a signal. */
+/** Who has a signal. */
 interface Listened {
   readonly cancels: Set<Cancel>;
   /** Takes the listener off the signal. */
@@ -34,9 +36,9 @@ export class Signals {
    * Listens before there is an operation: a signal of somebody's own making may throw, or do as it likes. Once a signal,
    * however many operations have it: hosts warn of more than ten listeners.
    */
-  listen(signal: AbortSignal): Cancel {
+  listen(signal: AbortSignal, aborted?: () => void): Cancel {
     const listened = this.#listened.get(signal) ?? this.#begin(signal);
-    const cancel: Cancel = { slot: -1, forget: () => this.#forget(signal, listened, cancel) };
+    const cancel: Cancel = { slot: -1, aborted, forget: () => this.#forget(signal, listened, cancel) };
     listened.cancels.add(cancel);
     return cancel;
   }
@@ -44,7 +46,10 @@ export class Signals {
   #begin(signal: AbortSignal): Listened {
     const cancels = new Set<Cancel>();
     const abort = () => {
-      for (const { slot } of [...cancels]) if (slot >= 0) this.#canceller.slot(slot);
+      for (const { slot, aborted } of [...cancels]) {
+        if (slot >= 0) this.#canceller.slot(slot);
+        aborted?.();
+      }
     };
     signal.addEventListener("abort", abort);
     const listened = { cancels, stop: () => signal.removeEventListener("abort", abort) };

@@ -119,6 +119,82 @@ describe("pollMultishot()", () => {
     expect(seen).toHaveLength(1);
   });
 
+  describe("with a signal of one's own making", () => {
+    /** Notes what is done to it, and does what it is told. */
+    class OwnSignal {
+      done: string[] = [];
+      does: Record<string, () => void> = {};
+
+      get aborted(): boolean {
+        this.does["aborted"]?.();
+        return false;
+      }
+
+      addEventListener(): void {
+        this.done.push("add");
+        this.does["addEventListener"]?.();
+      }
+
+      removeEventListener(): void {
+        this.done.push("remove");
+        this.does["removeEventListener"]?.();
+      }
+    }
+
+    /** A stream that pauses once it has a value. */
+    function pausing(ring: Ring, pipe: Pipe, signal: OwnSignal): Multishot<number> {
+      pipe.write("x");
+      const options = { highWater: 1, signal: signal as unknown as AbortSignal };
+      return ring.pollMultishot(pipe.readEnd, POLL.IN, options);
+    }
+
+    const no = () => {
+      throw new RangeError("no");
+    };
+
+    test("that can't be taken back it ends", async () => {
+      await using ring = new Ring();
+      using pipe = new Pipe();
+      const signal = new OwnSignal();
+      signal.does["removeEventListener"] = no;
+      await pausing(ring, pipe, signal).return();
+      const polls = pausing(ring, pipe, signal);
+      while (polls.waiting < 1 || ring.stats.inFlight > 0) await ring.nop();
+      expect(await take(polls, 2)).toHaveLength(2);
+      await polls.return();
+      expect(ring.stats.inFlight).toBe(0);
+    });
+
+    test.each(["addEventListener", "aborted"])("whose %s throws as it pauses it ends with that", async (name) => {
+      await using ring = new Ring();
+      using pipe = new Pipe();
+      const signal = new OwnSignal();
+      const polls = pausing(ring, pipe, signal);
+      signal.does[name] = no;
+      expect((await failure(polls.ended, RangeError)).message).toBe("no");
+      expect(await take(polls, 1)).toHaveLength(1);
+      expect((await failure(polls.next(), RangeError)).message).toBe("no");
+    });
+
+    test.each(["addEventListener", "removeEventListener"])("whose %s ends it is not begun anew", async (name) => {
+      await using ring = new Ring();
+      using pipe = new Pipe();
+      const signal = new OwnSignal();
+      const polls = pausing(ring, pipe, signal);
+      const end = () => void polls.return();
+      if (name === "addEventListener") signal.does[name] = end;
+      while (signal.done.length < 3) await ring.nop();
+      if (name === "removeEventListener") {
+        signal.does[name] = end;
+        await polls.next();
+      }
+      await polls.ended;
+      await ring.nop();
+      expect([polls.arms, ring.stats.inFlight]).toEqual([1, 0]);
+      expect(signal.done).toEqual(["add", "remove", "add", "remove"]);
+    });
+  });
+
   test("is cancelled as any operation, and iteration throws ECANCELED", async () => {
     await using ring = new Ring();
     using pipe = new Pipe();

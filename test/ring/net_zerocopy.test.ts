@@ -11,7 +11,7 @@ import {
   type ZeroCopyUsage,
 } from "../../mod.ts";
 import { RawRing } from "../../src/ring/raw.ts";
-import { failure, thrown, watch } from "../support/failure.ts";
+import { catchUncaught, failure, thrown, watch } from "../support/failure.ts";
 import { pattern } from "../support/folder.ts";
 import { A_FEW, collectUntil } from "../support/garbage.ts";
 import { hasOp } from "../support/kernel.ts";
@@ -374,19 +374,6 @@ describe.skipIf(!hasOp("SOCKET"))("IO_DRAIN, behind which a send without a copy 
     expect(await Promise.all([sent, ring.nop(drain)])).toEqual([4, 0]);
   });
 });
-
-/** The next error that nobody catches, caught. */
-function catchUncaught(): Promise<Error> {
-  const { process } = globalThis;
-  const others = process.listeners("uncaughtException");
-  process.removeAllListeners("uncaughtException");
-  return new Promise((resolve) => {
-    process.once("uncaughtException", (error) => {
-      for (const other of others) process.on("uncaughtException", other);
-      resolve(error as Error);
-    });
-  });
-}
 
 test.skipIf(!hasOp("SEND_ZC"))("a message that looks like a notification lets nothing go", async () => {
   await using net = new Net();

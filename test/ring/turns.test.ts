@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { IOSQE, Ring } from "../../mod.ts";
-import { watch } from "../support/failure.ts";
+import { catchUncaught, watch } from "../support/failure.ts";
 import { Pipe } from "../support/pipe.ts";
 
 const POLLIN = 1;
@@ -33,6 +33,19 @@ describe("a turn", () => {
     expect(after.completed - before.completed).toBe(64);
     expect(after.turns).toBeGreaterThan(before.turns);
     expect(after.inFlight).toBe(0);
+  });
+
+  test("calls all that waited for its end, though one of them throws", async () => {
+    await using ring = new Ring();
+    const uncaught = catchUncaught();
+    let called = false;
+    ring.afterTurn(() => {
+      throw new Error("on purpose");
+    });
+    ring.afterTurn(() => called = true);
+    expect((await uncaught).message).toBe("on purpose");
+    expect(called).toBe(true);
+    expect(await ring.nop()).toBe(0);
   });
 
   test("takes what continuations asked for", async () => {

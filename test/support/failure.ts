@@ -31,6 +31,19 @@ export function thrown<E extends Error>(call: () => unknown, type: ErrorClass<E>
   throw new Error(`gave ${String(value)}, but had to throw a ${type.name}`);
 }
 
+/** The next error that nobody catches, caught. */
+export function catchUncaught(): Promise<Error> {
+  const { process } = globalThis;
+  const others = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  return new Promise((resolve) => {
+    process.once("uncaughtException", (error) => {
+      for (const other of others) process.on("uncaughtException", other);
+      resolve(error as Error);
+    });
+  });
+}
+
 /** What a promise has come to by now. */
 export interface Outcome {
   state: "pending" | "resolved" | "rejected";
