@@ -200,10 +200,21 @@ export class StreamOps extends SystemOps {
     if (slot === undefined) {
       return new Multishot(this.engine, { ...shots, discard: closeFd, discardLater: closeLater }, o);
     }
-    const discard = (accepted: number) => {
-      if (!this.engine.closed) void this.#closeSlot(accepted).catch(ignore);
+    const discard = (accepted: number) => this.#discardSlot(accepted);
+    const discardLater = StreamOps.#discardSlotLater(new WeakRef(this));
+    return new Multishot(this.engine, { ...shots, discard, discardLater }, o);
+  }
+
+  /** As {@linkcode closeLater}, but for the private member; where the ring is gone, its slots are. */
+  static #discardSlotLater(ring: WeakRef<StreamOps>): (slot: number) => () => void {
+    return (slot) => () => {
+      const stillThere = ring.deref();
+      if (stillThere !== undefined) stillThere.#discardSlot(slot);
     };
-    return new Multishot(this.engine, { ...shots, discard }, o);
+  }
+
+  #discardSlot(slot: number): void {
+    if (!this.engine.closed) void this.#closeSlot(slot).catch(ignore);
   }
 
   #closeSlot(slot: number): Promise<number> {

@@ -461,6 +461,24 @@ describe.skipIf(!hasOp("SOCKET"))("acceptMultishot()", () => {
     },
   );
 
+  test("empties the slots that nobody took of streams that were cancelled, and forgotten", async () => {
+    await using ring = new Ring();
+    using folder = new TempFolder();
+    const COUNT = 8;
+    using _files = new FileTable(ring, { size: COUNT });
+    let closed = 0;
+    const forget = async (path: string) => {
+      await using listener = await Listener.unix(path);
+      const [socket] = await clients(path, 1);
+      socket!.resume().once("close", () => closed++);
+      const connections = ring.acceptMultishot(listener.fd, { slot: "alloc" });
+      while (connections.waiting === 0) await ring.nop();
+      await ring.cancel(connections);
+    };
+    for (let i = 0; i < COUNT; i++) await forget(folder.at(`${i}`));
+    expect(await collectMost(() => COUNT - closed)).toBe(true);
+  });
+
   test.each(
     [
       ["descriptors", undefined],
