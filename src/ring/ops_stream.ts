@@ -360,6 +360,10 @@ export class StreamOps extends SystemOps {
   /**
    * Receives without a copy, again and again, into the memory of a network queue that `registerZcrxIfq()` made (6.15).
    *
+   * The refill ring is the caller's, so nothing is given back to it here: what nobody took as the loop is left, and what
+   * comes before the kernel has let go, is lost to the area until the ring is closed. `ring.cancel()` loses nothing: iterate
+   * on, until it throws ECANCELED.
+   *
    * @param fd a socket whose packets are steered into that queue
    * @param queue the queue's id
    * @throws {TypeError} on a ring without 32-byte CQEs, which tell where the bytes are
