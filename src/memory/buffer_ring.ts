@@ -174,6 +174,8 @@ export class BufferRing implements BufferGroup {
   readonly #used: Uint32Array;
   readonly #lent: Uint32Array;
   readonly #provided: Uint8Array;
+  /** Of an incremental ring: buffers in which a read found nothing, and which the kernel has passed since. */
+  readonly #passed = new Set<number>();
   /** Of a manual ring: buffers that nobody has, and whether {@linkcode acquire} gave one. */
   readonly #idle: number[] = [];
   readonly #acquired: Uint8Array;
@@ -362,7 +364,11 @@ export class BufferRing implements BufferGroup {
   ): void {
     let id = flags >>> 16;
     let left = Math.max(res, 0);
-    const goesOn = (flags & IORING_CQE_F.BUF_MORE) !== 0 || res === 0 && this.#isNext(id);
+    const goesOn = (flags & IORING_CQE_F.BUF_MORE) !== 0;
+    if (this.incremental) {
+      this.#passed.delete(id);
+      if (res === 0 && !goesOn) return this.#foundNothing(id);
+    }
     let seen = 0;
     while (true) {
       const from = this.#used[id]!;
@@ -382,11 +388,27 @@ export class BufferRing implements BufferGroup {
   }
 
   /**
-   * Whether the kernel takes this buffer next, though it says that it has done with it: a read that ends with nothing leaves
-   * an incremental one where it is, and some kernels say so by nothing (6.12 to 6.18, some of each). Not of a regular file.
+   * A read that ends with nothing leaves an incremental buffer where it is, and some kernels say so by nothing (6.12 to 6.18,
+   * some of each). Not one of a regular file. What the kernel does not take next it has done with; but where another
+   * operation has used up the rest since, its completion comes in the same turn, and tells.
    */
+  #foundNothing(id: number): void {
+    if (this.#isNext(id)) return;
+    this.#passed.add(id);
+    if (this.#passed.size === 1) this.#ring.afterTurn(() => this.#takePassed());
+  }
+
+  #takePassed(): void {
+    for (const id of this.#passed) {
+      this.#taken(id);
+      if (this.#lent[id] === 0) this.#return(id);
+    }
+    this.#publish();
+  }
+
+  /** Whether the kernel takes this buffer next. */
   #isNext(id: number): boolean {
-    if (!this.incremental || this.#closed) return false;
+    if (this.#closed) return false;
     try {
       return this.#ring.bufferRingHead(this.group) === this.#places[id];
     } catch {
@@ -441,6 +463,7 @@ export class BufferRing implements BufferGroup {
   #taken(id: number): void {
     this.#given -= this.#provided[id]!;
     this.#provided[id] = 0;
+    if (this.incremental) this.#passed.delete(id);
   }
 
   /** Atomic, so that the kernel finds the entries written when it sees the tail: pairs with its acquire load. */
