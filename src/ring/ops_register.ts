@@ -184,7 +184,8 @@ export class RegisterOps extends BufferOps implements FileRegistrar {
    * @param o a limit in time
    * @returns how many operations were found: all that match
    * @throws {UringError} ETIME: the time was up before all of them were done; ENOENT: it waits in a chain for what it follows,
-   *   or behind IO_DRAIN, and goes on; EAGAIN: the kernel takes nothing of what was asked for before
+   *   or behind IO_DRAIN, or it is a send without a copy that waits for its peer; it goes on; EAGAIN: the kernel takes
+   *   nothing of what was asked for before
    * @throws {TypeError} in a callback of the ring, and while a chain is open
    */
   // deno-lint-ignore no-explicit-any -- whatever its values are

@@ -109,7 +109,8 @@ function call(engine: Engine, userData: bigint): number {
 function notBegun(): Error {
   return registerError(ENOENT, "SYNC_CANCEL", {
     ENOENT:
-      "it waits in a chain for what it follows, or behind IO_DRAIN, and can't be found: cancel that, or use cancel()",
+      "it waits in a chain for what it follows, or behind IO_DRAIN, and can't be found: cancel that, or use cancel(); " +
+      "a send without a copy, whose bytes were taken, ends as its peer reads them",
   });
 }
 

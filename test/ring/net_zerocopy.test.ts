@@ -18,6 +18,8 @@ import { hasOp } from "../support/kernel.ts";
 import { bytesOf, Net, textOf } from "../support/sockaddr.ts";
 
 const SIZE = 65_536;
+/** More bytes than a receiver's window and a sender's buffer hold. */
+const LARGE = 8 << 20;
 
 /** Whether the kernel can say what became of a send: since 6.2; the feature is of 6.3. */
 function reports(ring: Ring): boolean {
@@ -328,6 +330,59 @@ describe.skipIf(!hasOp("SOCKET"))("sending without a copy", () => {
     }
     expect(taken).toBe(refs.length);
     expect(await collectUntil(() => refs.every((ref) => ref.deref() === undefined))).toBe(true);
+  });
+});
+
+/** How a send is told to end. */
+const ENDINGS: [
+  name: string,
+  limit: { timeout?: number },
+  end: (ring: Ring, sent: Promise<number>, controller: AbortController) => unknown,
+][] = [
+  ["an abort", {}, (_, __, controller) => controller.abort(new Error("on purpose"))],
+  ["cancel() of its promise", {}, (ring, sent) => ring.cancel(sent)],
+  ["its time limit", { timeout: 1 }, () => {}],
+];
+
+/** Without WAITALL: as much is sent as there is room for. */
+const SHORT_WAYS: typeof WAYS = [
+  ["sendZc", "send_zc", "SEND_ZC", (ring, fd, buffer, o) => ring.sendZc(fd, buffer, 0, o)],
+  ["sendmsgZc", "sendmsg_zc", "SENDMSG_ZC", (ring, fd, buffer, o) => ring.sendmsgZc(fd, { buffers: [buffer] }, 0, o)],
+];
+
+describe.each(SHORT_WAYS.filter(([, , since]) => hasOp(since)))("%s() whose bytes were taken", (_, __, ___, send) => {
+  const KEEPS = "keeps its buffer after %s while its peer reads nothing, and resolves once that has read";
+  test.each(ENDINGS)(KEEPS, async (_, limit, end) => {
+    await using net = new Net();
+    const { ring } = net;
+    const [client, server] = await net.pair();
+    const controller = new AbortController();
+    let taken = 0;
+    const begin = () => {
+      const buffer = pattern(LARGE);
+      const options = { ...limit, signal: controller.signal, onSent: (bytes: number) => taken = bytes };
+      return { sent: send(ring, client, buffer, options), ref: new WeakRef(buffer.buffer) };
+    };
+    const { sent, ref } = begin();
+    const outcome = watch(sent);
+    while (taken === 0) await ring.nop();
+    const { submitted } = ring.stats;
+    end(ring, sent, controller);
+    // It is told again and again: each time is an operation of the ring's.
+    while (ring.stats.submitted < submitted + 3) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(outcome.state).toBe("pending");
+    expect(thrown(() => ring.syncCancel(sent, { timeout: 1 }), UringError)).toMatchObject({
+      code: "ENOENT",
+      message: expect.stringMatching(/a send without a copy, whose bytes were taken, ends as its peer reads them/),
+    });
+    expect(await collectUntil(() => ref.deref() === undefined, A_FEW)).toBe(false);
+    const received = await receive(ring, server, taken);
+    expect(await sent).toBe(taken);
+    expect(Buffer.compare(received, pattern(taken))).toBe(0);
+    // A cancellation of it may still be under way.
+    while (ring.stats.inFlight > 0) await ring.timeout(1);
+    expect([ring.stats.completed, ring.stats.strays]).toEqual([ring.stats.submitted, 0]);
+    expect(await collectUntil(() => ref.deref() === undefined), "let go").toBe(true);
   });
 });
 
