@@ -1,13 +1,14 @@
 /**
- * Whether a ring keeps its process alive. Prints "done"; ends by itself, or is found hanging.
+ * Whether a ring keeps its process, or its worker, alive. Prints "done"; ends by itself, or is found hanging.
  *
- * Argument: a case, as below.
+ * Argument: a case, as below; a worker's is its workerData.
  */
 
 import process from "node:process";
+import { isMainThread, workerData } from "node:worker_threads";
 import { Ring } from "../../mod.ts";
 
-const which = process.argv[2];
+const which = isMainThread ? process.argv[2] : workerData;
 const ring = new Ring();
 
 switch (which) {

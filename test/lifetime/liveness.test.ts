@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { runChild } from "../support/child.ts";
 
-describe("the process", () => {
+describe.each([
+  ["the process", "liveness"],
+  ["a worker", "liveness_of_worker"],
+])("%s", (_, script) => {
   test.each([
     ["waits for a pending operation", "pending"],
     ["waits for one that is awaited at top level", "top-level-await"],
@@ -13,7 +16,7 @@ describe("the process", () => {
     ["ends when the ring is closed", "closed"],
     ["waits for a close() that nobody awaits", "closing"],
   ])("%s", async (_, which) => {
-    const { code, signal, stdout, stderr } = await runChild("liveness", [which], { limitMs: 15_000 });
+    const { code, signal, stdout, stderr } = await runChild(script, [which], { limitMs: 15_000 });
     expect({ code, signal }, stderr).toEqual({ code: 0, signal: null });
     expect(stdout).toBe("done\n");
   });
