@@ -7,7 +7,7 @@
 import { existsSync } from "node:fs";
 import process from "node:process";
 import { AT, IOSQE, O, Ring } from "../../mod.ts";
-import { collectGarbage } from "../support/garbage.ts";
+import { A_FEW, collectGarbage, collectUntil } from "../support/garbage.ts";
 
 const [, , which, folder] = process.argv;
 const LIMIT = 300;
@@ -56,6 +56,35 @@ switch (which) {
     const { inFlight, submitted, completed } = ring.stats;
     await ring.close();
     console.log(JSON.stringify({ found, early, outcomes, alive, inFlight, lost: submitted - completed }));
+    break;
+  }
+  case "sync": {
+    const begin = () => {
+      const buffer = new Uint8Array(4096);
+      const promise = ring.read(fd, buffer, 0, { flags: IOSQE.ASYNC });
+      return { promise, ref: new WeakRef(buffer.buffer) };
+    };
+    const { promise, ref } = begin();
+    const outcome = promise.then((bytes) => `${bytes} bytes`, told);
+    outcome.then((each) => settled.push(each));
+    await ring.timeout(BEGUN_MS);
+    let code: string | undefined;
+    try {
+      ring.syncCancel(promise, { timeout: 50 });
+    } catch (error) {
+      code = told(error);
+    }
+    await ring.timeout(1);
+    const [early, pending] = [[...settled], ring.stats.inFlight];
+    await collectUntil(() => ref.deref() === undefined, A_FEW);
+    const buffer = ref.deref();
+    answer();
+    const outcomeThen = await outcome;
+    const first = buffer && new Uint8Array(buffer)[0];
+    const { inFlight, submitted, completed, strays } = ring.stats;
+    await ring.close();
+    const lost = submitted - completed;
+    console.log(JSON.stringify({ code, early, pending, outcome: [outcomeThen, first], inFlight, lost, strays }));
     break;
   }
   case "close": {

@@ -4,6 +4,7 @@ import process from "node:process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { childCommand, runChild } from "../support/child.ts";
 import { TempFolder } from "../support/folder.ts";
+import { hasSyncCancel } from "../support/kernel.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 
 /** Mounting takes root, and a kernel with FUSE. */
@@ -49,6 +50,17 @@ describe.skipIf(!CAN_MOUNT)("a read that hangs in a dead file system", () => {
     expect(["4096 of", "ECANCELED", "EINTR"]).toContain(cancelled);
     expect({ alive, inFlight, lost }).toEqual({ alive: 0, inFlight: 0, lost: 0 });
   });
+
+  test.skipIf(!hasSyncCancel)(
+    "is not over for syncCancel() within its limit: it goes on, and keeps its buffer",
+    async () => {
+      const { code, early, pending, outcome, ...rest } = await told("sync");
+      expect(code).toBe("ETIME");
+      expect({ early, pending }).toEqual({ early: [], pending: 1 });
+      expect([["4096 bytes", 97], ["ECANCELED", 0], ["EINTR", 0]]).toContainEqual(outcome);
+      expect(rest).toEqual({ inFlight: 0, lost: 0, strays: 0 });
+    },
+  );
 
   test("makes close() reject after closeTimeout, and what it writes into later is kept", async () => {
     const { fd, code, message, outcome } = await told("close");
