@@ -47,6 +47,7 @@ const resolved = Promise.resolve();
 const ECANCELED = -125;
 const EINTR = -4;
 const EAGAIN = -11;
+const ENOMEM = -12;
 const EMFILE = -24;
 const ERESTARTSYS = -512;
 const ERESTART_RESTARTBLOCK = -516;
@@ -944,7 +945,7 @@ export class Engine {
 
   /** The ring can't go on: the kernel refuses to be entered. What is in flight can't be known any more. */
   #fail(errno: number): void {
-    const detail = FATAL[errno];
+    const detail = errno === ENOMEM && this.core.wasEntered(errno) ? NO_MEMORY : FATAL[errno];
     this.#giveUp(new UringError(errno, "io_uring_enter", detail === undefined ? {} : { detail }));
   }
 
@@ -1224,6 +1225,8 @@ const FATAL: Record<number, string> = {
   [-9]: "the ring's descriptor was closed by somebody else: only ring.close() may close it",
   [-95]: "the ring's descriptor was closed by somebody else, and is another file now",
 };
+
+const NO_MEMORY = "the kernel had no memory to take anything: free some, and open another ring";
 
 let takenResolve: Settle;
 let takenReject: Settle;

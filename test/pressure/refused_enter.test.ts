@@ -1,6 +1,6 @@
 /**
- * io_uring_enter that answers EAGAIN or EBUSY: the kernel took nothing, and looked at nothing else. A real filter gives
- * the answer.
+ * io_uring_enter that answers EAGAIN or EBUSY: the kernel took nothing, and looked at nothing else. And what ends a ring.
+ * A real filter gives the answer.
  */
 
 import { beforeAll, describe, expect, test } from "vitest";
@@ -12,6 +12,7 @@ import { MOD } from "../support/script.ts";
 const folder = new TempFolder();
 const refuse = folder.at("refuse");
 const RAW = MOD.replace(/mod(\.\w+)$/, "src/ring/raw$1");
+const GARBAGE = MOD.replace(/mod(\.\w+)$/, "test/support/garbage$1");
 
 beforeAll(() => {
   if (!IN_GUEST) buildRefuse(refuse); // no compiler there
@@ -119,5 +120,51 @@ describe.skipIf(IN_GUEST).each([["EAGAIN", 11], ["EBUSY", 16]])("io_uring_enter 
       show({ refused, taken, seen });`,
     );
     expect(shown).toEqual({ refused: [0, 0], taken: 4, seen: [0, 1, 2, 3] });
+  });
+});
+
+describe.skipIf(IN_GUEST).each([
+  ["EBADR", 53, "the kernel lost a completion for lack of memory"],
+  ["EOWNERDEAD", 130, "the submission thread of the ring has died"],
+  ["ENXIO", 6, "the ring is being closed by the kernel"],
+  ["ENOMEM", 12, "the kernel had no memory to take anything: free some, and open another ring"],
+])("io_uring_enter that answers %s", (code, errno, why) => {
+  test("ends its ring: all are told so once, their memory is kept, close() still ends them, and other rings go on", () => {
+    const shown = whereRefused(
+      errno,
+      3,
+      `const { A_FEW, collectUntil } = await import(${JSON.stringify(GARBAGE)});
+      const ring = new Ring({ entries: 16, closeTimeout: 50 });
+      const other = new Ring({ entries: 16 });
+      const told = async (make) => {
+        try { return String(await make()); } catch (error) { return error.message; }
+      };
+      const { read, write } = await ring.pipe();
+      const begin = () => {
+        const buffer = new Uint8Array(100_000);
+        return [told(() => ring.read(read, buffer)), new WeakRef(buffer.buffer)];
+      };
+      const [pending, ref] = begin();
+      const limited = told(() => ring.timeout(60_000, { timeout: 50_000 }));
+      await ring.nop();
+      const all = [pending, limited, ...[0, 1, 2].map(() => told(() => ring.nop()))];
+      const ended = [...new Set(await Promise.all(all))];
+      const after = [...new Set([await told(() => ring.nop()), await told(() => ring.submitAndWait(0))])];
+      await other.write(write, Uint8Array.of(7));
+      const isFree = await collectUntil(() => ref.deref() === undefined, A_FEW);
+      // What it has under way can be ended all the same.
+      const closed = await told(() => ring.close());
+      show({ ended, after, other: await other.nop(), isFree, closed, inFlight: ring.stats.inFlight });
+      await other.close();`,
+    );
+    const refused = `${code}: ${why}, io_uring_enter`;
+    expect(shown).toEqual({
+      ended: [refused],
+      after: [refused],
+      other: 0,
+      isFree: false,
+      closed: "undefined",
+      inFlight: 0,
+    });
   });
 });
