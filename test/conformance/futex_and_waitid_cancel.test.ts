@@ -2,12 +2,16 @@ import process from "node:process";
 import { afterEach, describe, expect, test } from "vitest";
 import { CLD, FUTEX2, IORING_ASYNC_CANCEL, P, Ring, type UringError, W } from "../../mod.ts";
 import { RawStage } from "../raw/stage.ts";
+import { runChild } from "../support/child.ts";
 import { completions, resultsOf } from "../support/completions.ts";
 import { negative } from "../support/errno.ts";
 import { hasOp } from "../support/kernel.ts";
 import { Random } from "../support/random.ts";
+import { MOD, runScript } from "../support/script.ts";
 import { endChildren, startSleeper } from "../support/sleeper.ts";
+import { TIME_SCALE } from "../support/time_scale.ts";
 
+const OUTCOMES = MOD.replace(/mod(\.\w+)$/, "test/support/outcomes$1");
 const ECANCELED = negative("ECANCELED");
 const ENOENT = negative("ENOENT");
 const EVERY_BIT = 0xffffffff;
@@ -15,6 +19,7 @@ const WORD = FUTEX2.SIZE_U32 | FUTEX2.PRIVATE;
 
 describe.skipIf(!hasOp("FUTEX_WAIT", "FUTEX_WAKE"))("a futex that is woken as its wait is cancelled", () => {
   const ROUNDS = 500;
+  const THREAD_ROUNDS = TIME_SCALE > 1 ? 200 : 2000;
 
   test("has one outcome, and no wake-up goes to who was cancelled", () => {
     using stage = new RawStage();
@@ -123,6 +128,15 @@ describe.skipIf(!hasOp("FUTEX_WAIT", "FUTEX_WAKE"))("a futex that is woken as it
     expect(await waker.futexWake(words, 0, 1000)).toBe(0);
     expect(ring.stats.inFlight).toBe(0);
   });
+
+  test("by another thread's ring is woken or cancelled, both now and then: the counts agree", async () => {
+    const { code, signal, stdout, stderr } = await runChild("futex_cancelled", [`${THREAD_ROUNDS}`]);
+    expect({ code, signal }, stderr).toEqual({ code: 0, signal: null });
+    const { woken, cancelled, ...rest } = JSON.parse(stdout);
+    expect(woken + cancelled).toBe(THREAD_ROUNDS);
+    expect(Math.min(woken, cancelled), `${stdout}: both ways`).toBeGreaterThan(0);
+    expect(rest).toEqual({ wrong: 0, left: 0, lost: 0, inFlight: 0, strays: 0 });
+  });
 });
 
 afterEach(endChildren);
@@ -177,5 +191,42 @@ describe.skipIf(!hasOp("WAITID"))("a child that stops as its wait is cancelled",
     const states = await Promise.all(waits);
     expect(states).toEqual(new Array(10).fill(CLD.STOPPED));
     expect(ring.stats.inFlight).toBe(0);
+  });
+});
+
+describe.skipIf(!hasOp("WAITID"))("a child that ends as its wait is cancelled", () => {
+  test("is reaped once: by that wait, or by the next", () => {
+    const COUNT = 60;
+    // The runtime knows nothing of these children, and reaps none: the shell that it took the place of had them.
+    const prepare =
+      `pids=; for i in $(seq ${COUNT}); do sleep 60 >/dev/null 2>&1 & pids="$pids $!"; done; export PIDS="$pids"`;
+    const script = `const { P, Ring, W } = await import(${JSON.stringify(MOD)});
+    const { outcome, spin } = await import(${JSON.stringify(OUTCOMES)});
+    const ring = new Ring();
+    const pids = process.env.PIDS.trim().split(" ").map(Number);
+    const told = { waited: 0, cancelled: 0, wrong: [] };
+    for (const [i, pid] of pids.entries()) {
+      const wait = ring.waitid(P.PID, pid, W.EXITED);
+      const first = outcome(wait);
+      ring.submitAndWait(0);
+      process.kill(pid, "SIGKILL");
+      // As it ends, which takes some tenths of a millisecond; and when it has, on one processor, too.
+      if (i % 4 === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      else spin(10 * i);
+      await ring.cancel(wait);
+      const ended = await first;
+      const next = await outcome(ring.waitid(P.PID, pid, W.EXITED));
+      const last = await outcome(ring.waitid(P.PID, pid, W.EXITED | W.NOHANG));
+      if (ended.pid === pid && next === "ECHILD" && last === "ECHILD") told.waited++;
+      else if (ended === "ECANCELED" && next.pid === pid && last === "ECHILD") told.cancelled++;
+      else told.wrong.push([ended, next, last]);
+    }
+    const { submitted, completed, strays } = ring.stats;
+    await ring.close();
+    console.log(JSON.stringify({ ...told, lost: submitted - completed, strays }));`;
+    const { waited, cancelled, ...rest } = JSON.parse(runScript(script, prepare));
+    expect(rest).toEqual({ wrong: [], lost: 0, strays: 0 });
+    expect(waited + cancelled).toBe(COUNT);
+    expect(Math.min(waited, cancelled), `${waited} waited for, ${cancelled} cancelled: both`).toBeGreaterThan(0);
   });
 });
