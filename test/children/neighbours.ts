@@ -1,31 +1,40 @@
 /**
  * A part of the runtime beside a ring that never rests. Prints "done", or hangs.
  *
- * Arguments: the part, as below; what the ring is busy with: nops, reads or sleeps.
+ * Arguments: the part, as below; what the ring is busy with: nops, sleeps, reads or sockets.
  */
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
 import { connect, createServer } from "node:net";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { IOSQE, Ring } from "../../mod.ts";
+import { IOSQE, MSG } from "../../mod.ts";
+import { Net } from "../support/sockaddr.ts";
 
 const [, , part, work] = process.argv;
-const ring = new Ring();
+const net = new Net();
+const { ring } = net;
+const file = openSync(fileURLToPath(import.meta.url), "r");
+const [client, server] = work === "sockets" ? await net.pair("unix") : [-1, -1];
 let busy = true;
 
 /** Each completion asks for the next operation. */
-const WORK: Record<string, () => Promise<unknown>> = {
+const WORK: Record<string, (buffer: Uint8Array) => Promise<unknown>> = {
   nops: () => ring.nop(),
   sleeps: () => ring.timeout(0.01),
   // In worker threads, and on their way back.
-  reads: () => ring.timeout(0, { flags: IOSQE.ASYNC }),
+  reads: (buffer) => ring.read(file, buffer, 0, { flags: IOSQE.ASYNC }),
+  sockets: (buffer) => Promise.all([ring.send(client, buffer), ring.recv(server, buffer, MSG.WAITALL)]),
 };
 const loops = Array.from({ length: work === "nops" ? 1 : 32 }, async () => {
-  while (busy) await WORK[work!]!();
+  const buffer = new Uint8Array(100);
+  while (busy) await WORK[work!]!(buffer);
 });
+
+const CHILD = "read line; echo got $line; exit 7";
 
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
@@ -42,6 +51,32 @@ async function fetched(port: number): Promise<void> {
   }
 }
 
+interface Bun {
+  serve(options: object): { port: number; stop(now: boolean): Promise<void> };
+  spawn(command: string[], options: object): { stdout: ReadableStream; exited: Promise<number> };
+}
+
+const { Bun } = globalThis as unknown as { Bun?: Bun };
+
+/** Runs a command by the runtime's own means, which Bun and Deno have beside node:child_process. */
+async function runOwn(command: string[], input: string): Promise<{ code: number | null; text: string }> {
+  if (Bun !== undefined) {
+    const { stdout, exited } = Bun.spawn(command, { stdin: new Blob([input]), stdout: "pipe" });
+    const text = await new Response(stdout).text();
+    return { code: await exited, text };
+  }
+  if (typeof Deno !== "undefined") {
+    const child = new Deno.Command(command[0]!, { args: command.slice(1), stdin: "piped", stdout: "piped" }).spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(input));
+    await writer.close();
+    const { code, stdout } = await child.output();
+    return { code, text: new TextDecoder().decode(stdout) };
+  }
+  const { status, stdout } = spawnSync(command[0]!, command.slice(1), { input, encoding: "utf8" });
+  return { code: status, text: stdout };
+}
+
 interface Serving {
   readonly port: number;
   stop(): unknown;
@@ -54,9 +89,6 @@ async function serve(handle: (path: string) => string): Promise<Serving> {
     const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, respond);
     return { port: server.addr.port, stop: () => server.shutdown() };
   }
-  const { Bun } = globalThis as unknown as {
-    Bun?: { serve(options: object): { port: number; stop(now: boolean): Promise<void> } };
-  };
   if (Bun !== undefined) {
     const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: respond });
     return { port: server.port, stop: () => server.stop(true) };
@@ -112,7 +144,7 @@ switch (part) {
     break;
   }
   case "children": {
-    const child = spawn("sh", ["-c", "read line; echo got $line; exit 7"]);
+    const child = spawn("sh", ["-c", CHILD]);
     let text = "";
     child.stdout.on("data", (data) => text += data);
     child.stdin.end("this\n");
@@ -120,6 +152,13 @@ switch (part) {
     expectEqual(text, "got this\n");
     break;
   }
+  case "own children":
+    for (let i = 0; i < 5; i++) {
+      const { code, text } = await runOwn(["sh", "-c", CHILD], "this\n");
+      expectEqual(code, 7);
+      expectEqual(text, "got this\n");
+    }
+    break;
   case "files":
     for (let i = 0; i < 5; i++) expectEqual((await readFile(fileURLToPath(import.meta.url))).length > 1000, true);
     break;
@@ -154,5 +193,6 @@ switch (part) {
 }
 busy = false;
 await Promise.all(loops);
-await ring.close();
+await net[Symbol.asyncDispose]();
+closeSync(file);
 console.log("done");

@@ -2,15 +2,19 @@ import { spawn } from "node:child_process";
 import process from "node:process";
 import { describe, expect, test } from "vitest";
 import { childCommand, runChild } from "../support/child.ts";
+import { hasOp } from "../support/kernel.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 
 const LIMIT_MS = 15_000;
 
-describe.each(["nops", "sleeps", "reads"])("beside a ring that is busy with %s", (work) => {
+const WORK = ["nops", "sleeps", "reads", ...hasOp("SOCKET") ? ["sockets"] : []];
+
+describe.each(WORK)("beside a ring that is busy with %s", (work) => {
   test.each([
     ["timers, intervals and immediates fire", "timers"],
     ["handlers of SIGUSR1, SIGUSR2 and SIGHUP are called", "signals"],
     ["child processes talk and end", "children"],
+    ["child processes of the runtime's own talk and end", "own children"],
     ["files of node:fs are read", "files"],
     ["sockets of node:net echo", "sockets"],
     ["node:http serves fetch()", "http"],
