@@ -2,7 +2,7 @@
  * Operations whose memory nobody mentions but the ring, in flight while garbage is collected and other things are put
  * where freed memory was. What the kernel then writes must be where it belongs, and nowhere else. Prints JSON.
  *
- * Arguments: how many rounds.
+ * Arguments: how many rounds; the ring's kind, by name.
  */
 
 import { readSync, rmSync, writeSync } from "node:fs";
@@ -12,6 +12,7 @@ import { collectGarbage } from "../support/garbage.ts";
 import { TempFolder } from "../support/folder.ts";
 import { NEVER } from "../support/operations.ts";
 import { Pipe } from "../support/pipe.ts";
+import { RING_KINDS } from "../support/ring_kinds.ts";
 import { Net } from "../support/sockaddr.ts";
 import { findNamespace } from "../support/xattr.ts";
 
@@ -22,9 +23,9 @@ const LITTER_BYTE = 0xee;
 const SIZES = [1, 16, 40, 700, 3000, 20_000];
 const PIPE_ROOM = 65_536;
 
-const rounds = Number(process.argv[2]);
+const [, , rounds, kind] = process.argv;
 const folder = new TempFolder();
-const ring = new Ring({ entries: 64 });
+const ring = new Ring({ ...new Map(RING_KINDS).get(kind!), entries: 64 });
 
 /** An operation in flight: what makes it complete, and the promise of its verdict. */
 interface Pending {
@@ -354,7 +355,7 @@ function begin(seed: number): Pending[] {
 
 let operations = 0;
 const kinds = new Set<string>();
-for (let round = 0; round < rounds; round++) {
+for (let round = 0; round < Number(rounds); round++) {
   const pending = begin(round);
   // Before the kernel has them, too.
   if (round % 2 === 1) collectGarbage();

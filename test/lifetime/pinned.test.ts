@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { runChild } from "../support/child.ts";
 import { hasOp } from "../support/kernel.ts";
+import { TASK_KINDS } from "../support/ring_kinds.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 import { findNamespace } from "../support/xattr.ts";
 
@@ -25,8 +26,11 @@ const KINDS = [
   ...await findNamespace() === undefined ? [] : ["getxattr", "setxattr"],
 ];
 
-test("memory that only operations know of stays theirs, thousands of times, under forced collections", async () => {
-  const { code, signal, stdout, stderr } = await runChild("pinned", [`${ROUNDS}`], { exposeGc: true, limitMs: 90_000 });
+const STAYS =
+  "memory that only operations know of stays theirs, thousands of times, under forced collections; ring: %s";
+test.each(TASK_KINDS)(STAYS, async (kind) => {
+  const options = { exposeGc: true, limitMs: 90_000 };
+  const { code, signal, stdout, stderr } = await runChild("pinned", [`${ROUNDS}`, kind], options);
   expect({ code, signal }, stderr).toEqual({ code: 0, signal: null });
   const { operations, kinds, submitted, completed } = JSON.parse(stdout);
   expect(kinds).toEqual(expect.arrayContaining(KINDS));

@@ -30,6 +30,14 @@ export const RING_KINDS: readonly (readonly [name: string, options: RingOptions]
   canOpen(options)
 );
 
+/**
+ * Those of them that differ in who runs an operation, and when: this thread where it asks for completions, this thread
+ * wherever it is, or one of the kernel's.
+ */
+export const TASK_KINDS: typeof RING_KINDS = RING_KINDS.filter(([name]) =>
+  ["ordinary", "without deferTaskrun", "with a submission thread"].includes(name)
+);
+
 /** What resize() needs: not every kernel gives a ring that by itself. */
 export const RESIZABLE = { singleIssuer: true, deferTaskrun: true } as const;
 
