@@ -7,6 +7,7 @@ import { pattern, TempFolder } from "../support/folder.ts";
 import { hasFeature, hasOp, hasSetup } from "../support/kernel.ts";
 import { NEVER } from "../support/operations.ts";
 import { Pipe } from "../support/pipe.ts";
+import { onEachKind, submitsLater, TASK_KINDS } from "../support/ring_kinds.ts";
 import { flagged, linked, prepare, short, type Step, visit } from "../support/steps.ts";
 
 const ETIME = -62;
@@ -21,6 +22,10 @@ const STANDS: [name: string, before: (poll: Step) => Step[], flags: number][] = 
   ["in a worker, behind a link", (poll) => [linked(poll)], ASYNC],
   ["behind all that came before", (poll) => [poll], IO_DRAIN],
 ];
+
+/** A submission thread reads memory in its own time: it must stay until the completion. */
+const KINDS = TASK_KINDS.filter(([, options]) => !submitsLater(options));
+const ON_KINDS = onEachKind(STANDS).filter(([, , options]) => !submitsLater(options));
 
 function address(bytes: Uint8Array): bigint {
   return BigInt(homeOf(bytes.buffer).address + bytes.byteOffset);
@@ -47,7 +52,8 @@ function spoil(bytes: Uint8Array): void {
   bytes.fill(0xff);
 }
 
-describe.skipIf(!hasFeature("SUBMIT_STABLE")).each(STANDS)("right after submit(), %s,", (_, before, flags) => {
+describe.skipIf(!hasFeature("SUBMIT_STABLE")).each(ON_KINDS)("right after submit(), %s, ring: %s,", (...row) => {
+  const [, , options, before, flags] = row;
   /** Submits `step` where it is to stand, spoils its memory, lets it go, and gives its result. */
   function resultOf(ring: RawRing, step: Step, memory: Uint8Array, between?: () => void): number {
     using pipe = new Pipe();
@@ -62,7 +68,7 @@ describe.skipIf(!hasFeature("SUBMIT_STABLE")).each(STANDS)("right after submit()
   }
 
   test("iovecs of a read and of a write may be used again", () => {
-    using ring = new RawRing({ entries: 8 });
+    using ring = new RawRing({ ...options, entries: 8 });
     using folder = new TempFolder();
     folder.write("file", pattern(64));
     const fd = folder.open("file", "r+");
@@ -80,7 +86,7 @@ describe.skipIf(!hasFeature("SUBMIT_STABLE")).each(STANDS)("right after submit()
   });
 
   test("iovecs of a read that waits for its data may be used again", () => {
-    using ring = new RawRing({ entries: 8 });
+    using ring = new RawRing({ ...options, entries: 8 });
     using pipe = new Pipe();
     const buffers = [new Uint8Array(2), new Uint8Array(6)];
     const memory = iovecs(buffers);
@@ -90,7 +96,7 @@ describe.skipIf(!hasFeature("SUBMIT_STABLE")).each(STANDS)("right after submit()
   });
 
   test("a path may be used again", () => {
-    using ring = new RawRing({ entries: 8 });
+    using ring = new RawRing({ ...options, entries: 8 });
     using folder = new TempFolder();
     folder.write("file", pattern(64));
     const opening = cPath(folder.at("file"));
@@ -124,7 +130,7 @@ describe.skipIf(!hasFeature("SUBMIT_STABLE")).each(STANDS)("right after submit()
   });
 
   test("two paths may be used again", () => {
-    using ring = new RawRing({ entries: 8 });
+    using ring = new RawRing({ ...options, entries: 8 });
     using folder = new TempFolder();
     mkdirSync(folder.at("old"));
     const both = cPath(`${folder.at("old")}\0${folder.at("new")}`);
@@ -135,7 +141,7 @@ describe.skipIf(!hasFeature("SUBMIT_STABLE")).each(STANDS)("right after submit()
   });
 
   test("a timespec may be used again", () => {
-    using ring = new RawRing({ entries: 8 });
+    using ring = new RawRing({ ...options, entries: 8 });
     const memory = new Uint8Array(16);
     new DataView(memory.buffer).setBigInt64(8, 5_000_000n, true);
     const start = performance.now();
@@ -145,9 +151,9 @@ describe.skipIf(!hasFeature("SUBMIT_STABLE")).each(STANDS)("right after submit()
   });
 });
 
-describe.skipIf(!hasFeature("SUBMIT_STABLE"))("right after submit()", () => {
+describe.skipIf(!hasFeature("SUBMIT_STABLE")).each(KINDS)("right after submit(), ring: %s,", (_, options) => {
   test("a time limit's timespec may be used again", () => {
-    using ring = new RawRing({ entries: 8 });
+    using ring = new RawRing({ ...options, entries: 8 });
     using pipe = new Pipe();
     const memory = new Uint8Array(16);
     new DataView(memory.buffer).setBigInt64(8, 5_000_000n, true);
@@ -163,7 +169,7 @@ describe.skipIf(!hasFeature("SUBMIT_STABLE"))("right after submit()", () => {
   });
 
   test("a timespec of an update may be used again", () => {
-    using ring = new RawRing({ entries: 8 });
+    using ring = new RawRing({ ...options, entries: 8 });
     const memory = new Uint8Array(16);
     new DataView(memory.buffer).setBigInt64(8, 1_000_000n, true);
     ring.prepTimeout(0, { ms: NEVER }, 0, 0);
@@ -174,7 +180,7 @@ describe.skipIf(!hasFeature("SUBMIT_STABLE"))("right after submit()", () => {
   });
 
   test("the SQE itself is the next one's", () => {
-    using ring = new RawRing({ entries: 2 });
+    using ring = new RawRing({ ...options, entries: 2 });
     using folder = new TempFolder();
     folder.write("file", pattern(64));
     const fd = folder.open("file");

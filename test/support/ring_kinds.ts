@@ -38,6 +38,20 @@ export const TASK_KINDS: typeof RING_KINDS = RING_KINDS.filter(([name]) =>
   ["ordinary", "without deferTaskrun", "with a submission thread"].includes(name)
 );
 
+/** Whether a kernel's thread submits, in its own time: what submit() gave may not have begun then. */
+export function submitsLater(options: RingOptions): boolean {
+  return options.sqpoll !== undefined;
+}
+
+/** Rows of a table whose first is a name, on a ring of each of those kinds: its name and options come second. */
+export function onEachKind<T extends unknown[]>(
+  rows: readonly [string, ...T][],
+): [name: string, kind: string, options: RingOptions, ...rest: T][] {
+  return TASK_KINDS.flatMap(([kind, options]) =>
+    rows.map(([name, ...rest]): [string, string, RingOptions, ...T] => [name, kind, options, ...rest])
+  );
+}
+
 /** What resize() needs: not every kernel gives a ring that by itself. */
 export const RESIZABLE = { singleIssuer: true, deferTaskrun: true } as const;
 
