@@ -1,7 +1,9 @@
+import { closeSync, openSync, readSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { BufferPool, Ring, scmFds, scmRights } from "../../mod.ts";
 import { failure } from "../support/failure.ts";
 import { TempFolder } from "../support/folder.ts";
+import { A_FEW, collectUntil } from "../support/garbage.ts";
 import { hasOp } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
 import { bytesOf, Net, textOf } from "../support/sockaddr.ts";
@@ -154,6 +156,38 @@ test.each(["read", "readFixed"] as const)(
     expect(pool.available).toBe(1);
   },
 );
+
+const CAN_RESIZE = "transfer" in ArrayBuffer.prototype;
+
+test.skipIf(!CAN_RESIZE).each([0, 64, 8192])(
+  "a pool's memory stays when it is transferred to %i bytes, which copies it",
+  async (length) => {
+    await using ring = new Ring();
+    using pipe = new Pipe();
+    const pool = new BufferPool({ size: 4096, count: 1 });
+    const buffer = pool.acquire();
+    const { address } = pool.region;
+    const read = ring.read(pipe.readEnd, buffer);
+    await ring.nop();
+    const copy = (buffer.buffer as ArrayBuffer & { transfer(length: number): ArrayBuffer }).transfer(length);
+    expect(buffer.length).toBe(0);
+    // What the runtime lets go of.
+    await collectUntil(() => false, A_FEW);
+    pipe.write("late");
+    await read;
+    expect(new Uint8Array(copy).every((byte) => byte === 0), "nothing arrives in the copy").toBe(true);
+    expect(bytesAt(address, 4)).toBe("late");
+  },
+);
+
+/** What this process has there, as text. */
+function bytesAt(address: number, length: number): string {
+  const bytes = new Uint8Array(length);
+  const fd = openSync("/proc/self/mem", "r");
+  expect(readSync(fd, bytes, 0, length, address)).toBe(length);
+  closeSync(fd);
+  return textOf(bytes);
+}
 
 /** What is used of WebAssembly, whose types not every runtime's bring. */
 const { Memory } = (globalThis as unknown as {
