@@ -149,14 +149,15 @@ describe.skipIf(!has("SEND_ZC"))("a send without a copy", () => {
     await using net = new Net();
     using stage = new RawStage();
     const [client, server] = await net.pair();
+    const [local] = await net.pair("unix");
     const bytes = pattern(100);
     const cases: [errno: number, prepare: () => boolean][] = [
       [negative("EBADF"), () => stage.ring.prepSendZc(1, 99_999, bytes, 100, 0, 0)],
       [negative("EFAULT"), () => stage.ring.prepSendZc(1, client, 4096, 100, 0, 0)],
       [negative("EINVAL"), () => stage.ring.prepSendZc(1, client, bytes, 100, 0, 0x8000)],
-      [negative("EOPNOTSUPP"), () => stage.ring.prepSendZc(1, client, bytes, 100, MSG.OOB | MSG.ZEROCOPY, 0)],
+      [negative("EOPNOTSUPP"), () => stage.ring.prepSendZc(1, local, bytes, 100, 0, 0)],
     ];
-    for (const [errno, prepare] of cases.slice(0, 3)) {
+    for (const [errno, prepare] of cases) {
       prepare();
       const visited = stage.completions(1);
       while ((visited.at(-1)!.flags & MORE) !== 0) visited.push(...stage.completions(1));

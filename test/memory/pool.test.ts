@@ -313,7 +313,7 @@ describe("URING_GUARD=1", () => {
     expect(buffer.subarray(4096 - 100, 4096 - 10)).toEqual(pattern(90));
   });
 
-  test("changes nothing else: registered reads, O_DIRECT sizes, transfer", async () => {
+  test("changes nothing else: registered reads, where pages begin, transfer", async () => {
     await using ring = new Ring();
     using folder = new TempFolder();
     folder.write("data", pattern(4096));
@@ -321,6 +321,9 @@ describe("URING_GUARD=1", () => {
     const buffer = pool.acquire();
     expect(await ring.readFixed(folder.open("data"), buffer, 0)).toBe(4096);
     expect(buffer).toEqual(pattern(4096));
+    expect(pool.region.address % 4096).toBe(0);
+    const away = transferAway(pool.region.buffer);
+    if (away !== undefined) expect(new Uint8Array(away.moved, 0, 4096)).toEqual(pattern(4096));
   });
 });
 

@@ -30,7 +30,7 @@ function rings(): { descriptors: number; maps: number; threads: number } {
 }
 
 describe("close()", () => {
-  test("gives back the descriptor, the maps and the thread", async () => {
+  test("gives back the descriptor and the maps", async () => {
     const before = rings();
     const ring = new Ring();
     await ring.timeout(1); // now it has a waker
