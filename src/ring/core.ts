@@ -324,12 +324,7 @@ export class Core {
   /** Completions that the last turn has brought, whose result is given: those that were there before it failed, too. */
   brought(result: number): number {
     if (result >= 0) return result;
-    return this.wasEntered(result) ? this.control[CONTROL.REAPED]! : 0;
-  }
-
-  /** Whether the kernel gave this −errno of the last turn; the core refuses some turns without entering it. */
-  wasEntered(errno: number): boolean {
-    return this.control[CONTROL.ERROR] === -errno;
+    return this.control[CONTROL.ERROR] === -result ? this.control[CONTROL.REAPED]! : 0;
   }
 
   /** SQEs that the last turn brought into the kernel. */

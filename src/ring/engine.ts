@@ -47,7 +47,6 @@ const resolved = Promise.resolve();
 const ECANCELED = -125;
 const EINTR = -4;
 const EAGAIN = -11;
-const ENOMEM = -12;
 const EMFILE = -24;
 const ERESTARTSYS = -512;
 const ERESTART_RESTARTBLOCK = -516;
@@ -945,7 +944,7 @@ export class Engine {
 
   /** The ring can't go on: the kernel refuses to be entered. What is in flight can't be known any more. */
   #fail(errno: number): void {
-    const detail = errno === ENOMEM && this.core.wasEntered(errno) ? NO_MEMORY : FATAL[errno];
+    const detail = FATAL[errno];
     this.#giveUp(new UringError(errno, "io_uring_enter", detail === undefined ? {} : { detail }));
   }
 
@@ -1177,6 +1176,7 @@ export class Engine {
     if (this.core.close(LAST_LOOK_MS)) {
       // What ended in that look was not heard: `completed` stays behind `submitted` by as much.
       this.inFlight = this.leaving = this.#auxiliary = 0;
+      this.#emptyGivenUp();
       this.holds.clear();
       letGo(this);
       return;
@@ -1186,6 +1186,17 @@ export class Engine {
     if (this.#closing !== resolved) return;
     this.#closing = Promise.reject(this.#kept);
     this.#closing.catch(ignore);
+  }
+
+  /** What was given up holds nothing any more: the kernel is done with it. */
+  #emptyGivenUp(): void {
+    for (let slot = 0; slot < this.#slots; slot++) {
+      if (this.#rejects[slot] === undefined) continue;
+      const scratch = this.#scratches[slot]!;
+      if (scratch !== null) giveScratch(scratch);
+      this.#extras[slot]?.scratches?.forEach(giveScratch);
+      this.#homes[slot] = this.#scratches[slot] = this.#extras[slot] = null;
+    }
   }
 
   #pendingInWords(): string[] {
@@ -1225,8 +1236,6 @@ const FATAL: Record<number, string> = {
   [-9]: "the ring's descriptor was closed by somebody else: only ring.close() may close it",
   [-95]: "the ring's descriptor was closed by somebody else, and is another file now",
 };
-
-const NO_MEMORY = "the kernel had no memory to take anything: free some, and open another ring";
 
 let takenResolve: Settle;
 let takenReject: Settle;

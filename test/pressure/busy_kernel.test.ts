@@ -11,7 +11,7 @@ import { buildRefuse } from "../support/refuse.ts";
 import { MOD, runScript } from "../support/script.ts";
 
 const EAGAIN = 11;
-const ENOMEM = 12;
+const EBADR = 53;
 
 const folder = new TempFolder();
 const refuse = folder.at("refuse_while");
@@ -309,8 +309,8 @@ describe.skipIf(IN_GUEST)("while the kernel takes nothing", () => {
       const lost = await ring.nop().catch((error) => error.code);
       buffer.release();
       show(lost);`,
-      ENOMEM,
+      EBADR,
     );
-    expect(shown).toBe("ENOMEM");
+    expect(shown).toBe("EBADR");
   });
 });

@@ -359,7 +359,8 @@ pub const Ring = struct {
                     ctl[Control.state] |= Control.state_timed_out;
                     return;
                 },
-                sys.EAGAIN, sys.EBUSY => {
+                // Without memory it has taken nothing: that is all that ENOMEM says here.
+                sys.EAGAIN, sys.EBUSY, sys.ENOMEM => {
                     ctl[Control.state] |= Control.state_busy;
                     // A submission that fails is all that the kernel looked at. What has completed may be what it
                     // waits for, and comes by asking. Nobody but a limit would end a wait for what was not submitted.
@@ -468,7 +469,10 @@ pub const Ring = struct {
             const limit = Limit{ .timed = r.features & abi.FEAT_EXT_ARG != 0, .left_ns = slice_ns };
             const rc = r.enterOnce(r.pending(), 1, &limit);
             if (rc >= 0 and r.flags & abi.SETUP_SQ_REWIND != 0) sq.rewind(r, @intCast(rc));
-            if (rc < 0 and rc != -sys.EINTR and rc != -sys.ETIME and rc != -sys.EBUSY and rc != -sys.EAGAIN) return false;
+            if (rc < 0) switch (@as(i32, @intCast(-rc))) {
+                sys.EINTR, sys.ETIME, sys.EBUSY, sys.EAGAIN, sys.ENOMEM => {},
+                else => return false,
+            };
             cq.discard(r);
         }
         return true;
