@@ -7,7 +7,7 @@
 import { IORING_CQE_F, IORING_OP, IORING_SETUP } from "../abi/constants.ts";
 import * as encode from "../abi/encode.ts";
 import { type Bytes, type Home, refuseBytes } from "../memory/address.ts";
-import type { Scratch } from "../memory/scratch.ts";
+import { giveScratch, type Scratch } from "../memory/scratch.ts";
 import { threadBound } from "../memory/thread_bound.ts";
 import { checkFd, checkInteger, checkMilliseconds, shown } from "./arguments.ts";
 import { type Core, STATE, TURN } from "./core.ts";
@@ -266,14 +266,15 @@ export class RawBase {
    * @throws {UringError} EBUSY while something waits in the queues
    */
   resize(sizes: { readonly entries: number; readonly cqEntries?: number }): void {
-    if (this.#core.closed) throw new RingClosedError("resize");
     if (sizes === null || typeof sizes !== "object") {
       throw new TypeError(`sizes must be { entries, cqEntries }, not ${shown(sizes)}`);
     }
+    const { entries, cqEntries } = sizes;
+    if (this.#core.closed) throw new RingClosedError("resize");
     if (this.#next < this.#end) {
       throw new TypeError("completions wait to be visited, in memory that a resize gives up: call forEachCqe() first");
     }
-    this.#core.resize(sizes.entries, sizes.cqEntries);
+    this.#core.resize(entries, cqEntries);
     this.#table.resize();
     this.#attach();
   }
@@ -303,6 +304,12 @@ export class RawBase {
     if ((fd | 0) !== fd) checkFd(fd, name);
     const { count } = this.#core;
     return count < this.#limit ? count * this.#sqeWords : this.#noRoom();
+  }
+
+  /** Whether there is still room at `at`, once all arguments were read. */
+  #still(at: number, scratch: Scratch | null, more: More | undefined): void {
+    const { count } = this.#core;
+    if (at !== count * this.#sqeWords || count >= this.#limit) refuseMoved(scratch, more);
   }
 
   #noRoom(): number {
@@ -336,11 +343,17 @@ export class RawBase {
     return this.#room(userData, fd, name);
   }
 
-  /** @internal Refuses what has prepared or submitted as its argument was read: an object's own code. */
-  protected still(at: number): void {
-    if (at !== this.#core.count * this.#sqeWords) {
-      throw new TypeError("an argument has prepared or submitted operations as it was read: give plain objects");
-    }
+  /**
+   * @internal Refuses what has prepared or submitted as its argument was read: an object's own code, of a view's
+   * accessors, too. What was taken for the operation is given back.
+   */
+  protected still(at: number, scratch: Scratch | null = null, more?: More): void {
+    this.#still(at, scratch, more);
+  }
+
+  /** @internal As {@linkcode still}, for what changes the SQE that was prepared last. */
+  protected stillLast(at: number): void {
+    if (this.#core.closed || this.lastSqe() !== at) refuseMoved(null, undefined);
   }
 
   /** @internal Room for an SQE of 128 bytes: one place with SQE128, two with SQE_MIXED. */
@@ -443,7 +456,9 @@ export class RawBase {
     if (at < 0) return false;
     const home = homeFor(buffer, length, "buffer");
     check64(offset, "offset");
-    encode.prepRead(this.#sqes, at, fd, addressIn(home, buffer, length), length, offset);
+    const address = addressIn(home, buffer, length);
+    this.#still(at, null, undefined);
+    encode.prepRead(this.#sqes, at, fd, address, length, offset);
     return this.#holding(at, userData, home, null);
   }
 
@@ -453,9 +468,17 @@ export class RawBase {
     if (at < 0) return false;
     const home = homeFor(buffer, length, "buffer");
     check64(offset, "offset");
-    encode.prepWrite(this.#sqes, at, fd, addressIn(home, buffer, length), length, offset);
+    const address = addressIn(home, buffer, length);
+    this.#still(at, null, undefined);
+    encode.prepWrite(this.#sqes, at, fd, address, length, offset);
     return this.#holding(at, userData, home, null);
   }
+}
+
+function refuseMoved(scratch: Scratch | null, more: More | undefined): never {
+  if (scratch !== null) giveScratch(scratch);
+  if (more?.scratch) giveScratch(more.scratch);
+  throw new TypeError("an argument has prepared or submitted operations as it was read: give plain objects");
 }
 
 /** The memory of an argument of which the kernel writes so much. */

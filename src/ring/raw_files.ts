@@ -19,6 +19,7 @@ export class RawFiles extends RawRw {
     checkFlags(flags, "flags");
     checkFlags(mode, "mode");
     const scratch = pathFor(path, "path");
+    this.still(at, scratch);
     encode.prepOpenat(this.sqes, at, dfd, scratch?.address ?? path as number, flags, mode);
     return this.holding(at, userData, null, scratch);
   }
@@ -38,6 +39,7 @@ export class RawFiles extends RawRw {
     checkFlags(mode, "mode");
     checkFlags(fileIndex, "fileIndex");
     const scratch = pathFor(path, "path");
+    this.still(at, scratch);
     encode.prepOpenatDirect(this.sqes, at, dfd, scratch?.address ?? path as number, flags, mode, fileIndex);
     return this.holding(at, userData, null, scratch);
   }
@@ -49,6 +51,7 @@ export class RawFiles extends RawRw {
     checkFlags(flags, "flags");
     checkFlags(mode, "mode");
     const scratch = pathFor(path, "path");
+    this.still(at, scratch);
     encode.prepOpen(this.sqes, at, scratch?.address ?? path as number, flags, mode);
     return this.holding(at, userData, null, scratch);
   }
@@ -61,6 +64,7 @@ export class RawFiles extends RawRw {
     checkFlags(mode, "mode");
     checkFlags(fileIndex, "fileIndex");
     const scratch = pathFor(path, "path");
+    this.still(at, scratch);
     encode.prepOpenDirect(this.sqes, at, scratch?.address ?? path as number, flags, mode, fileIndex);
     return this.holding(at, userData, null, scratch);
   }
@@ -70,10 +74,11 @@ export class RawFiles extends RawRw {
     const at = this.room(userData, dfd, "dfd");
     if (at < 0) return false;
     const { home, scratch, address } = openHowFor(how);
-    this.still(at);
     const copy = orGiveBack(scratch, () => pathFor(path, "path"));
+    const more = { scratch: copy };
+    this.still(at, scratch, more);
     encode.prepOpenat2(this.sqes, at, dfd, copy?.address ?? path as number, address);
-    return this.holding(at, userData, home, scratch, { scratch: copy });
+    return this.holding(at, userData, home, scratch, more);
   }
 
   /** `io_uring_prep_openat2_direct`: as {@linkcode prepOpenat2}, into a file slot. */
@@ -88,10 +93,11 @@ export class RawFiles extends RawRw {
     if (at < 0) return false;
     checkFlags(fileIndex, "fileIndex");
     const { home, scratch, address } = openHowFor(how);
-    this.still(at);
     const copy = orGiveBack(scratch, () => pathFor(path, "path"));
+    const more = { scratch: copy };
+    this.still(at, scratch, more);
     encode.prepOpenat2Direct(this.sqes, at, dfd, copy?.address ?? path as number, address, fileIndex);
-    return this.holding(at, userData, home, scratch, { scratch: copy });
+    return this.holding(at, userData, home, scratch, more);
   }
 
   /** `io_uring_prep_close` */
@@ -121,7 +127,9 @@ export class RawFiles extends RawRw {
     if (at < 0) return false;
     checkU32(nrFds, "nrFds");
     const home = homeFor(fds, nrFds * 4, "fds");
-    encode.prepFilesUpdate(this.sqes, at, addressIn(home, fds, nrFds * 4), nrFds, offset);
+    const address = addressIn(home, fds, nrFds * 4);
+    this.still(at);
+    encode.prepFilesUpdate(this.sqes, at, address, nrFds, offset);
     return this.holding(at, userData, home, null);
   }
 
@@ -140,7 +148,9 @@ export class RawFiles extends RawRw {
     if (at < 0) return false;
     checkFlags(pipeFlags, "pipeFlags");
     const home = homeFor(fds, 8, "fds");
-    encode.prepPipe(this.sqes, at, addressIn(home, fds, 8), pipeFlags);
+    const address = addressIn(home, fds, 8);
+    this.still(at);
+    encode.prepPipe(this.sqes, at, address, pipeFlags);
     return this.holding(at, userData, home, null);
   }
 
@@ -151,7 +161,9 @@ export class RawFiles extends RawRw {
     checkFlags(pipeFlags, "pipeFlags");
     checkFlags(fileIndex, "fileIndex");
     const home = homeFor(fds, 8, "fds");
-    encode.prepPipeDirect(this.sqes, at, addressIn(home, fds, 8), pipeFlags, fileIndex);
+    const address = addressIn(home, fds, 8);
+    this.still(at);
+    encode.prepPipeDirect(this.sqes, at, address, pipeFlags, fileIndex);
     return this.holding(at, userData, home, null);
   }
 }

@@ -242,8 +242,9 @@ export function iovecsFor(iovecs: RawIovecs, nrVecs: number): Placed {
   checkInteger(nrVecs, "nrVecs", 1, Math.min(MAX_IOVECS, iovecs.length));
   const buffers = firstOf(iovecs as readonly Bytes[], nrVecs);
   const homes = homesOf(buffers, "iovecs");
+  const vectors = vectorsOf(buffers, homes);
   const scratch = takeScratch(nrVecs * IOVEC_SIZE);
-  writeIovecs(scratch, buffers, homes);
+  writeIovecs(scratch, vectors);
   return { home: null, scratch, address: scratch.address, more: { homes } };
 }
 
@@ -261,11 +262,18 @@ function bytesOf(bytes: Bytes, name: string): Bytes {
   return bytes;
 }
 
-function writeIovecs({ view }: Scratch, buffers: readonly Bytes[], homes: readonly Home[]): void {
-  homes.forEach((home, i) => {
+/** What iovecs say: address and length. */
+type Vector = readonly [address: number | bigint, length: number];
+
+function vectorsOf(buffers: readonly Bytes[], homes: readonly Home[]): Vector[] {
+  return homes.map((home, i) => {
     const length = buffers[i]!.byteLength;
-    writeIovec(view, i * IOVEC_SIZE, addressIn(home, buffers[i]!, length), length);
+    return [addressIn(home, buffers[i]!, length), length];
   });
+}
+
+function writeIovecs({ view }: Scratch, vectors: readonly Vector[]): void {
+  vectors.forEach(([address, length], i) => writeIovec(view, i * IOVEC_SIZE, address, length));
 }
 
 /** A struct msghdr. `received` is to get what the kernel changes in it. */
@@ -281,23 +289,26 @@ export function msghdrFor(msg: RawMsghdr | Memory, received = false): Placed {
   const controlHome = control === undefined ? null : homeFor(bytesOf(control, "msg.control"), 0, "msg.control");
   const buffers: readonly Bytes[] = [...iov];
   const homes = homesOf(buffers, "msg.iov");
+  const vectors = vectorsOf(buffers, homes);
+  const nameAddress = nameHome === null ? 0 : addressIn(nameHome, name!, namelen);
+  const controlAddress = controlHome === null ? 0 : addressIn(controlHome, control!, controllen);
 
-  const vectors = homes.length === 0 ? null : takeScratch(homes.length * IOVEC_SIZE);
-  if (vectors !== null) writeIovecs(vectors, buffers, homes);
+  const iovecs = homes.length === 0 ? null : takeScratch(homes.length * IOVEC_SIZE);
+  if (iovecs !== null) writeIovecs(iovecs, vectors);
   const header = takeScratch(MSGHDR_SIZE);
   const { view } = header;
   writeMsghdr(view, 0, {
-    name: nameHome === null ? 0 : addressIn(nameHome, name!, namelen),
+    name: nameAddress,
     nameLength: namelen,
-    iovecs: vectors?.address ?? 0,
+    iovecs: iovecs?.address ?? 0,
     iovecCount: homes.length,
-    control: controlHome === null ? 0 : addressIn(controlHome, control!, controllen),
+    control: controlAddress,
     controlLength: controllen,
     flags,
   });
   if (nameHome !== null) homes.push(nameHome);
   if (controlHome !== null) homes.push(controlHome);
-  const more = { homes, scratch: vectors, ...(received && { ended: () => readBack(msg, view) }) };
+  const more = { homes, scratch: iovecs, ...(received && { ended: () => readBack(msg, view) }) };
   return { home: null, scratch: header, address: header.address, more };
 }
 

@@ -21,9 +21,11 @@ export class RawNames extends RawFiles {
     checkFlags(flags, "flags");
     checkFlags(mask, "mask");
     const home = homeFor(statxbuf, STATX_SIZE, "statxbuf");
+    const address = addressIn(home, statxbuf, STATX_SIZE);
     const scratch = pathFor(path, "path", true);
+    this.still(at, scratch);
     const pathAddress = scratch?.address ?? path as number;
-    encode.prepStatx(this.sqes, at, dfd, pathAddress, flags, mask, addressIn(home, statxbuf, STATX_SIZE));
+    encode.prepStatx(this.sqes, at, dfd, pathAddress, flags, mask, address);
     return this.holding(at, userData, home, scratch);
   }
 
@@ -33,6 +35,7 @@ export class RawNames extends RawFiles {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const scratch = pathFor(path, "path");
+    this.still(at, scratch);
     encode.prepUnlinkat(this.sqes, at, dfd, scratch?.address ?? path as number, flags);
     return this.holding(at, userData, null, scratch);
   }
@@ -43,6 +46,7 @@ export class RawNames extends RawFiles {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const scratch = pathFor(path, "path");
+    this.still(at, scratch);
     encode.prepUnlink(this.sqes, at, scratch?.address ?? path as number, flags);
     return this.holding(at, userData, null, scratch);
   }
@@ -62,9 +66,11 @@ export class RawNames extends RawFiles {
     checkFlags(flags, "flags");
     const to = pathFor(newpath, "newpath");
     const from = orGiveBack(to, () => pathFor(oldpath, "oldpath"));
+    const more = { scratch: to };
+    this.still(at, from, more);
     const fromAddress = from?.address ?? oldpath as number;
     encode.prepRenameat(this.sqes, at, olddfd, fromAddress, newdfd, to?.address ?? newpath as number, flags);
-    return this.holding(at, userData, null, from, { scratch: to });
+    return this.holding(at, userData, null, from, more);
   }
 
   /** `io_uring_prep_rename`: from the working directory. */
@@ -73,8 +79,10 @@ export class RawNames extends RawFiles {
     if (at < 0) return false;
     const to = pathFor(newpath, "newpath");
     const from = orGiveBack(to, () => pathFor(oldpath, "oldpath"));
+    const more = { scratch: to };
+    this.still(at, from, more);
     encode.prepRename(this.sqes, at, from?.address ?? oldpath as number, to?.address ?? newpath as number);
-    return this.holding(at, userData, null, from, { scratch: to });
+    return this.holding(at, userData, null, from, more);
   }
 
   /** `io_uring_prep_mkdirat` */
@@ -83,6 +91,7 @@ export class RawNames extends RawFiles {
     if (at < 0) return false;
     checkFlags(mode, "mode");
     const scratch = pathFor(path, "path");
+    this.still(at, scratch);
     encode.prepMkdirat(this.sqes, at, dfd, scratch?.address ?? path as number, mode);
     return this.holding(at, userData, null, scratch);
   }
@@ -93,6 +102,7 @@ export class RawNames extends RawFiles {
     if (at < 0) return false;
     checkFlags(mode, "mode");
     const scratch = pathFor(path, "path");
+    this.still(at, scratch);
     encode.prepMkdir(this.sqes, at, scratch?.address ?? path as number, mode);
     return this.holding(at, userData, null, scratch);
   }
@@ -103,9 +113,11 @@ export class RawNames extends RawFiles {
     if (at < 0) return false;
     const to = pathFor(linkpath, "linkpath");
     const from = orGiveBack(to, () => pathFor(target, "target"));
+    const more = { scratch: to };
+    this.still(at, from, more);
     const fromAddress = from?.address ?? target as number;
     encode.prepSymlinkat(this.sqes, at, fromAddress, newdirfd, to?.address ?? linkpath as number);
-    return this.holding(at, userData, null, from, { scratch: to });
+    return this.holding(at, userData, null, from, more);
   }
 
   /** `io_uring_prep_symlink`: from the working directory. */
@@ -114,8 +126,10 @@ export class RawNames extends RawFiles {
     if (at < 0) return false;
     const to = pathFor(linkpath, "linkpath");
     const from = orGiveBack(to, () => pathFor(target, "target"));
+    const more = { scratch: to };
+    this.still(at, from, more);
     encode.prepSymlink(this.sqes, at, from?.address ?? target as number, to?.address ?? linkpath as number);
-    return this.holding(at, userData, null, from, { scratch: to });
+    return this.holding(at, userData, null, from, more);
   }
 
   /** `io_uring_prep_linkat` */
@@ -133,9 +147,11 @@ export class RawNames extends RawFiles {
     checkFlags(flags, "flags");
     const to = pathFor(newpath, "newpath");
     const from = orGiveBack(to, () => pathFor(oldpath, "oldpath", true));
+    const more = { scratch: to };
+    this.still(at, from, more);
     const fromAddress = from?.address ?? oldpath as number;
     encode.prepLinkat(this.sqes, at, olddfd, fromAddress, newdfd, to?.address ?? newpath as number, flags);
-    return this.holding(at, userData, null, from, { scratch: to });
+    return this.holding(at, userData, null, from, more);
   }
 
   /** `io_uring_prep_link`: from the working directory. */
@@ -145,8 +161,10 @@ export class RawNames extends RawFiles {
     checkFlags(flags, "flags");
     const to = pathFor(newpath, "newpath");
     const from = orGiveBack(to, () => pathFor(oldpath, "oldpath"));
+    const more = { scratch: to };
+    this.still(at, from, more);
     encode.prepLink(this.sqes, at, from?.address ?? oldpath as number, to?.address ?? newpath as number, flags);
-    return this.holding(at, userData, null, from, { scratch: to });
+    return this.holding(at, userData, null, from, more);
   }
 
   /** `io_uring_prep_getxattr`: completes with the value's length; a length of 0 asks for that alone. */
@@ -155,18 +173,15 @@ export class RawNames extends RawFiles {
     if (at < 0) return false;
     checkU32(len, "len");
     const home = homeFor(value, len, "value");
+    const address = addressIn(home, value, len);
     const pathCopy = pathFor(path, "path");
     const nameCopy = orGiveBack(pathCopy, () => pathFor(name, "name"));
+    const more = { scratch: pathCopy };
+    this.still(at, nameCopy, more);
+    const nameAddress = nameCopy?.address ?? name as number;
     const pathAddress = pathCopy?.address ?? path as number;
-    encode.prepGetxattr(
-      this.sqes,
-      at,
-      nameCopy?.address ?? name as number,
-      addressIn(home, value, len),
-      pathAddress,
-      len,
-    );
-    return this.holding(at, userData, home, nameCopy, { scratch: pathCopy });
+    encode.prepGetxattr(this.sqes, at, nameAddress, address, pathAddress, len);
+    return this.holding(at, userData, home, nameCopy, more);
   }
 
   /** `io_uring_prep_setxattr`: with XATTR flags. */
@@ -183,12 +198,15 @@ export class RawNames extends RawFiles {
     checkFlags(flags, "flags");
     checkU32(len, "len");
     const home = homeFor(value, len, "value");
+    const address = addressIn(home, value, len);
     const pathCopy = pathFor(path, "path");
     const nameCopy = orGiveBack(pathCopy, () => pathFor(name, "name"));
+    const more = { scratch: pathCopy };
+    this.still(at, nameCopy, more);
     const nameAddress = nameCopy?.address ?? name as number;
     const pathAddress = pathCopy?.address ?? path as number;
-    encode.prepSetxattr(this.sqes, at, nameAddress, addressIn(home, value, len), pathAddress, flags, len);
-    return this.holding(at, userData, home, nameCopy, { scratch: pathCopy });
+    encode.prepSetxattr(this.sqes, at, nameAddress, address, pathAddress, flags, len);
+    return this.holding(at, userData, home, nameCopy, more);
   }
 
   /** `io_uring_prep_fgetxattr`: as {@linkcode prepGetxattr}, of an open file. */
@@ -197,8 +215,10 @@ export class RawNames extends RawFiles {
     if (at < 0) return false;
     checkU32(len, "len");
     const home = homeFor(value, len, "value");
+    const address = addressIn(home, value, len);
     const scratch = pathFor(name, "name");
-    encode.prepFgetxattr(this.sqes, at, fd, scratch?.address ?? name as number, addressIn(home, value, len), len);
+    this.still(at, scratch);
+    encode.prepFgetxattr(this.sqes, at, fd, scratch?.address ?? name as number, address, len);
     return this.holding(at, userData, home, scratch);
   }
 
@@ -216,16 +236,10 @@ export class RawNames extends RawFiles {
     checkFlags(flags, "flags");
     checkU32(len, "len");
     const home = homeFor(value, len, "value");
+    const address = addressIn(home, value, len);
     const scratch = pathFor(name, "name");
-    encode.prepFsetxattr(
-      this.sqes,
-      at,
-      fd,
-      scratch?.address ?? name as number,
-      addressIn(home, value, len),
-      flags,
-      len,
-    );
+    this.still(at, scratch);
+    encode.prepFsetxattr(this.sqes, at, fd, scratch?.address ?? name as number, address, flags, len);
     return this.holding(at, userData, home, scratch);
   }
 }

@@ -85,7 +85,9 @@ export class RawRings extends RawWaits {
     checkInteger(len, "len", 0, 0x7fffffff);
     checkInteger(nr, "nr", 0, 0x7fffffff);
     const home = homeFor(addr, len * nr, "addr");
-    encode.prepProvideBuffers(this.sqes, at, addressIn(home, addr, len * nr), len, nr, bgid, bid);
+    const address = addressIn(home, addr, len * nr);
+    this.still(at);
+    encode.prepProvideBuffers(this.sqes, at, address, len, nr, bgid, bid);
     if (home !== null) this.provide(home);
     return this.holding(at, userData, home, null);
   }

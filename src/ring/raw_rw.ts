@@ -48,7 +48,9 @@ export class RawRw extends RawBase {
       );
     }
     const home = homeFor(addr, len, "addr");
-    encode.prepRw(this.sqes, at, op, fd, addressIn(home, addr, len), len, offset);
+    const address = addressIn(home, addr, len);
+    this.still(at);
+    encode.prepRw(this.sqes, at, op, fd, address, len, offset);
     return this.holding(at, userData, home, null);
   }
 
@@ -65,7 +67,9 @@ export class RawRw extends RawBase {
     if (at < 0) return false;
     const home = homeFor(buffer, length, "buffer");
     check64(offset, "offset");
-    encode.prepReadFixed(this.sqes, at, fd, addressIn(home, buffer, length), length, offset, bufIndex);
+    const address = addressIn(home, buffer, length);
+    this.still(at);
+    encode.prepReadFixed(this.sqes, at, fd, address, length, offset, bufIndex);
     return this.holding(at, userData, home, null);
   }
 
@@ -82,7 +86,9 @@ export class RawRw extends RawBase {
     if (at < 0) return false;
     const home = homeFor(buffer, length, "buffer");
     check64(offset, "offset");
-    encode.prepWriteFixed(this.sqes, at, fd, addressIn(home, buffer, length), length, offset, bufIndex);
+    const address = addressIn(home, buffer, length);
+    this.still(at);
+    encode.prepWriteFixed(this.sqes, at, fd, address, length, offset, bufIndex);
     return this.holding(at, userData, home, null);
   }
 
@@ -163,7 +169,7 @@ export class RawRw extends RawBase {
     checkFlags(flags, "flags");
     checkU16(bufIndex, "bufIndex");
     const vectors = iovecsFor(iovecs, nrVecs);
-    this.still(at);
+    this.still(at, vectors.scratch, vectors.more);
     prep(this.sqes, at, fd, vectors.address, nrVecs, offset, flags, bufIndex);
     return this.holdingPlaced(at, userData, vectors);
   }
@@ -289,7 +295,9 @@ export class RawRw extends RawBase {
     if (at < 0) return false;
     checkFlags(advice, "advice");
     const home = pagesFor(addr, length, "addr");
-    encode.prepMadvise(this.sqes, at, addressIn(home, addr, Number(length)), length, advice);
+    const address = addressIn(home, addr, Number(length));
+    this.still(at);
+    encode.prepMadvise(this.sqes, at, address, length, advice);
     return this.holding(at, userData, home, null);
   }
 
@@ -300,7 +308,9 @@ export class RawRw extends RawBase {
     check64(length, "length");
     checkFlags(advice, "advice");
     const home = pagesFor(addr, length, "addr");
-    encode.prepMadvise64(this.sqes, at, addressIn(home, addr, Number(length)), length, advice);
+    const address = addressIn(home, addr, Number(length));
+    this.still(at);
+    encode.prepMadvise64(this.sqes, at, address, length, advice);
     return this.holding(at, userData, home, null);
   }
 }

@@ -73,7 +73,9 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkU32(addrlen, "addrlen");
     const home = homeFor(addr, addrlen, "addr");
-    encode.prepBind(this.sqes, at, fd, addressIn(home, addr, addrlen), addrlen);
+    const address = addressIn(home, addr, addrlen);
+    this.still(at);
+    encode.prepBind(this.sqes, at, fd, address, addrlen);
     return this.holding(at, userData, home, null);
   }
 
@@ -92,7 +94,9 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkU32(addrlen, "addrlen");
     const home = homeFor(addr, addrlen, "addr");
-    encode.prepConnect(this.sqes, at, fd, addressIn(home, addr, addrlen), addrlen);
+    const address = addressIn(home, addr, addrlen);
+    this.still(at);
+    encode.prepConnect(this.sqes, at, fd, address, addrlen);
     return this.holding(at, userData, home, null);
   }
 
@@ -130,15 +134,9 @@ export class RawSockets extends RawNames {
     const home = sockaddrOut(addr, "addr");
     const lengthHome = homeFor(addrlen, SOCKLEN_SIZE, "addrlen");
     const lengthAddress = addressIn(lengthHome, addrlen, SOCKLEN_SIZE);
-    encode.prepAcceptDirect(
-      this.sqes,
-      at,
-      fd,
-      addressIn(home, addr, SOCKADDR_STORAGE),
-      lengthAddress,
-      flags,
-      fileIndex,
-    );
+    const address = addressIn(home, addr, SOCKADDR_STORAGE);
+    this.still(at);
+    encode.prepAcceptDirect(this.sqes, at, fd, address, lengthAddress, flags, fileIndex);
     return this.holding(at, userData, home, null, besides(lengthHome));
   }
 
@@ -166,7 +164,9 @@ export class RawSockets extends RawNames {
     const home = sockaddrOut(addr, "addr");
     const lengthHome = homeFor(addrlen, SOCKLEN_SIZE, "addrlen");
     const lengthAddress = addressIn(lengthHome, addrlen, SOCKLEN_SIZE);
-    prep(this.sqes, at, fd, addressIn(home, addr, SOCKADDR_STORAGE), lengthAddress, flags);
+    const address = addressIn(home, addr, SOCKADDR_STORAGE);
+    this.still(at);
+    prep(this.sqes, at, fd, address, lengthAddress, flags);
     return this.holding(at, userData, home, null, besides(lengthHome));
   }
 
@@ -176,7 +176,9 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const home = homeFor(buf, len, "buf");
-    encode.prepSend(this.sqes, at, sockfd, addressIn(home, buf, len), len, flags);
+    const address = addressIn(home, buf, len);
+    this.still(at);
+    encode.prepSend(this.sqes, at, sockfd, address, len, flags);
     return this.holding(at, userData, home, null);
   }
 
@@ -194,7 +196,9 @@ export class RawSockets extends RawNames {
     const at = this.lastSqe();
     checkU16(addrLen, "addrLen");
     const home = homeFor(destAddr, addrLen, "destAddr");
-    encode.prepSendSetAddr(this.sqes, at, addressIn(home, destAddr, addrLen), addrLen);
+    const address = addressIn(home, destAddr, addrLen);
+    this.stillLast(at);
+    encode.prepSendSetAddr(this.sqes, at, address, addrLen);
     if (home !== null) this.holdAlso(at, home);
   }
 
@@ -214,16 +218,10 @@ export class RawSockets extends RawNames {
     checkU16(addrlen, "addrlen");
     const home = homeFor(buf, len, "buf");
     const addrHome = homeFor(addr, addrlen, "addr");
-    encode.prepSendto(
-      this.sqes,
-      at,
-      sockfd,
-      addressIn(home, buf, len),
-      len,
-      flags,
-      addressIn(addrHome, addr, addrlen),
-      addrlen,
-    );
+    const address = addressIn(home, buf, len);
+    const addrAddress = addressIn(addrHome, addr, addrlen);
+    this.still(at);
+    encode.prepSendto(this.sqes, at, sockfd, address, len, flags, addrAddress, addrlen);
     return this.holding(at, userData, home, null, besides(addrHome));
   }
 
@@ -236,7 +234,9 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const home = homeFor(buf, len, "buf");
-    encode.prepSendZc(this.sqes, at, sockfd, addressIn(home, buf, len), len, flags, zcFlags);
+    const address = addressIn(home, buf, len);
+    this.still(at);
+    encode.prepSendZc(this.sqes, at, sockfd, address, len, flags, zcFlags);
     return this.holding(at, userData, home, null);
   }
 
@@ -254,7 +254,9 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const home = homeFor(buf, len, "buf");
-    encode.prepSendZcFixed(this.sqes, at, sockfd, addressIn(home, buf, len), len, flags, zcFlags, bufIndex);
+    const address = addressIn(home, buf, len);
+    this.still(at);
+    encode.prepSendZcFixed(this.sqes, at, sockfd, address, len, flags, zcFlags, bufIndex);
     return this.holding(at, userData, home, null);
   }
 
@@ -264,7 +266,7 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const message = msghdrFor(msg);
-    this.still(at);
+    this.still(at, message.scratch, message.more);
     encode.prepSendmsg(this.sqes, at, fd, message.address, flags);
     return this.holdingPlaced(at, userData, message);
   }
@@ -275,7 +277,7 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const message = msghdrFor(msg);
-    this.still(at);
+    this.still(at, message.scratch, message.more);
     encode.prepSendmsgZc(this.sqes, at, fd, message.address, flags);
     return this.holdingPlaced(at, userData, message);
   }
@@ -293,7 +295,7 @@ export class RawSockets extends RawNames {
     checkFlags(flags, "flags");
     checkU16(bufIndex, "bufIndex");
     const message = msghdrFor(msg);
-    this.still(at);
+    this.still(at, message.scratch, message.more);
     encode.prepSendmsgZcFixed(this.sqes, at, fd, message.address, flags, bufIndex);
     return this.holdingPlaced(at, userData, message);
   }
@@ -304,7 +306,9 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const home = homeFor(buf, len, "buf");
-    encode.prepRecv(this.sqes, at, sockfd, addressIn(home, buf, len), len, flags);
+    const address = addressIn(home, buf, len);
+    this.still(at);
+    encode.prepRecv(this.sqes, at, sockfd, address, len, flags);
     return this.holding(at, userData, home, null);
   }
 
@@ -317,7 +321,9 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const home = homeFor(buf, len, "buf");
-    encode.prepRecvMultishot(this.sqes, at, sockfd, addressIn(home, buf, len), len, flags);
+    const address = addressIn(home, buf, len);
+    this.still(at);
+    encode.prepRecvMultishot(this.sqes, at, sockfd, address, len, flags);
     return this.holding(at, userData, home, null);
   }
 
@@ -330,7 +336,7 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const message = msghdrFor(msg, true);
-    this.still(at);
+    this.still(at, message.scratch, message.more);
     encode.prepRecvmsg(this.sqes, at, fd, message.address, flags);
     return this.holdingPlaced(at, userData, message);
   }
@@ -344,7 +350,7 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const message = msghdrFor(msg);
-    this.still(at);
+    this.still(at, message.scratch, message.more);
     encode.prepRecvmsgMultishot(this.sqes, at, fd, message.address, flags);
     return this.holdingPlaced(at, userData, message);
   }
@@ -378,7 +384,9 @@ export class RawSockets extends RawNames {
     checkFlags(optname, "optname");
     checkInteger(optlen, "optlen", 0, 0x7fffffff);
     const home = homeFor(optval, optlen, "optval");
-    encode.prepCmdSock(this.sqes, at, cmdOp, fd, level, optname, addressIn(home, optval, optlen), optlen);
+    const address = addressIn(home, optval, optlen);
+    this.still(at);
+    encode.prepCmdSock(this.sqes, at, cmdOp, fd, level, optname, address, optlen);
     return this.holding(at, userData, home, null);
   }
 
@@ -392,7 +400,9 @@ export class RawSockets extends RawNames {
     const home = sockaddrOut(sockaddr, "sockaddr");
     const lengthHome = homeFor(sockaddrLen, SOCKLEN_SIZE, "sockaddrLen");
     const lengthAddress = addressIn(lengthHome, sockaddrLen, SOCKLEN_SIZE);
-    encode.prepCmdGetsockname(this.sqes, at, fd, addressIn(home, sockaddr, SOCKADDR_STORAGE), lengthAddress, peer);
+    const address = addressIn(home, sockaddr, SOCKADDR_STORAGE);
+    this.still(at);
+    encode.prepCmdGetsockname(this.sqes, at, fd, address, lengthAddress, peer);
     return this.holding(at, userData, home, null, besides(lengthHome));
   }
 }

@@ -84,7 +84,9 @@ export class RawWaits extends RawSockets {
     checkFd(fd);
     checkFlags(op, "op");
     const home = homeFor(ev, EPOLL_EVENT_SIZE, "ev");
-    encode.prepEpollCtl(this.sqes, at, epfd, fd, op, addressIn(home, ev, EPOLL_EVENT_SIZE));
+    const address = addressIn(home, ev, EPOLL_EVENT_SIZE);
+    this.still(at);
+    encode.prepEpollCtl(this.sqes, at, epfd, fd, op, address);
     return this.holding(at, userData, home, null);
   }
 
@@ -95,7 +97,9 @@ export class RawWaits extends RawSockets {
     checkInteger(maxevents, "maxevents", 0, 0x7fffffff);
     checkFlags(flags, "flags");
     const home = homeFor(events, maxevents * EPOLL_EVENT_SIZE, "events");
-    encode.prepEpollWait(this.sqes, at, fd, addressIn(home, events, maxevents * EPOLL_EVENT_SIZE), maxevents, flags);
+    const address = addressIn(home, events, maxevents * EPOLL_EVENT_SIZE);
+    this.still(at);
+    encode.prepEpollWait(this.sqes, at, fd, address, maxevents, flags);
     return this.holding(at, userData, home, null);
   }
 
@@ -106,7 +110,7 @@ export class RawWaits extends RawSockets {
     checkU32(count, "count");
     checkFlags(flags, "flags");
     const timespec = timespecFor(ts);
-    this.still(at);
+    this.still(at, timespec.scratch, timespec.more);
     encode.prepTimeout(this.sqes, at, timespec.address, count, flags);
     return this.holdingPlaced(at, userData, timespec);
   }
@@ -127,7 +131,7 @@ export class RawWaits extends RawSockets {
     checkFlags(flags, "flags");
     const kernelTarget = this.target(target, TIMEOUTS);
     const timespec = timespecFor(ts);
-    this.still(at);
+    this.still(at, timespec.scratch, timespec.more);
     encode.prepTimeoutUpdate(this.sqes, at, timespec.address, kernelTarget, flags);
     return this.holdingPlaced(at, userData, timespec);
   }
@@ -138,7 +142,7 @@ export class RawWaits extends RawSockets {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const timespec = timespecFor(ts);
-    this.still(at);
+    this.still(at, timespec.scratch, timespec.more);
     encode.prepLinkTimeout(this.sqes, at, timespec.address, flags);
     return this.holdingPlaced(at, userData, timespec);
   }
@@ -211,7 +215,9 @@ export class RawWaits extends RawSockets {
     checkFlags(futexFlags, "futexFlags");
     checkFlags(flags, "flags");
     const home = homeFor(futex, 4, "futex");
-    prep(this.sqes, at, addressIn(home, futex, 4), val, mask, futexFlags, flags);
+    const address = addressIn(home, futex, 4);
+    this.still(at);
+    prep(this.sqes, at, address, val, mask, futexFlags, flags);
     return this.holding(at, userData, home, null);
   }
 
@@ -224,7 +230,7 @@ export class RawWaits extends RawSockets {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const futexes = futexesFor(futex, nrFutex);
-    this.still(at);
+    this.still(at, futexes.scratch, futexes.more);
     encode.prepFutexWaitv(this.sqes, at, futexes.address, nrFutex, flags);
     return this.holdingPlaced(at, userData, futexes);
   }
@@ -245,7 +251,9 @@ export class RawWaits extends RawSockets {
     checkFlags(options, "options");
     checkFlags(flags, "flags");
     const home = homeFor(infop, isAddress(infop) ? 0 : SIGINFO_SIZE, "infop");
-    encode.prepWaitid(this.sqes, at, idtype, id, addressIn(home, infop, SIGINFO_SIZE), options, flags);
+    const address = addressIn(home, infop, SIGINFO_SIZE);
+    this.still(at);
+    encode.prepWaitid(this.sqes, at, idtype, id, address, options, flags);
     return this.holding(at, userData, home, null);
   }
 }
