@@ -8,6 +8,7 @@
  */
 
 import { architecture } from "../../ffi/host.ts";
+import { FUTEX2 } from "../abi/posix.ts";
 import { addressOf, type Bytes, type Home, homeOf } from "../memory/address.ts";
 import { IOVEC_SIZE, MAX_IOVECS, MSGHDR_SIZE, readMsghdr, writeIovec, writeMsghdr } from "../memory/msghdr.ts";
 import { giveScratch, type Path, type Scratch, scratchPath, takeScratch } from "../memory/scratch.ts";
@@ -328,6 +329,11 @@ function lengthWithin(length: number | undefined, bytes: Bytes | undefined, name
   return length;
 }
 
+/** Bytes of a futex: with NUMA the word behind it names the node, and the kernel may write there. */
+export function futexSize(flags: number): number {
+  return (flags & FUTEX2.NUMA) !== 0 ? 8 : 4;
+}
+
 /** An array of struct futex_waitv. */
 export function futexesFor(futexes: Memory | readonly RawFutexWait[], nrFutex: number): Placed {
   if (!Array.isArray(futexes)) {
@@ -342,8 +348,9 @@ export function futexesFor(futexes: Memory | readonly RawFutexWait[], nrFutex: n
     const { futex, val, flags } = wait;
     check64(val, "futex.val");
     checkFlags(flags, "futex.flags");
-    const home = homeFor(futex, 4, "futex.futex");
-    return { home, address: BigInt(addressIn(home, futex, 4)), val, flags };
+    const size = futexSize(flags);
+    const home = homeFor(futex, size, "futex.futex");
+    return { home, address: BigInt(addressIn(home, futex, size)), val, flags };
   });
   const scratch = takeScratch(nrFutex * FUTEX_WAITV_SIZE);
   waits.forEach(({ address, val, flags }, i) => {

@@ -13,6 +13,7 @@ import {
   checkUserData,
   EPOLL_EVENT_SIZE,
   futexesFor,
+  futexSize,
   homeFor,
   isAddress,
   type Memory,
@@ -214,8 +215,9 @@ export class RawWaits extends RawSockets {
     check64(mask, "mask");
     checkFlags(futexFlags, "futexFlags");
     checkFlags(flags, "flags");
-    const home = homeFor(futex, 4, "futex");
-    const address = addressIn(home, futex, 4);
+    const size = futexSize(futexFlags);
+    const home = homeFor(futex, size, "futex");
+    const address = addressIn(home, futex, size);
     this.still(at);
     prep(this.sqes, at, address, val, mask, futexFlags, flags);
     return this.holding(at, userData, home, null);

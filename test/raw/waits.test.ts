@@ -181,6 +181,20 @@ describe("futexes", () => {
   });
 });
 
+test.each<[string, (ring: RawRing, futex: Int32Array) => boolean]>([
+  ["prepFutexWait", (ring, futex) => ring.prepFutexWait(1, futex, 0, ALL_BITS, FUTEX | FUTEX2.NUMA, 0)],
+  ["prepFutexWake", (ring, futex) => ring.prepFutexWake(1, futex, 1, ALL_BITS, FUTEX | FUTEX2.NUMA, 0)],
+  ["prepFutexWaitv", (ring, futex) => ring.prepFutexWaitv(1, [{ futex, val: 0, flags: FUTEX | FUTEX2.NUMA }], 1, 0)],
+])("%s with NUMA takes the word behind the futex, too, where the kernel may write", (_, prepare) => {
+  using ring = new RawRing({ entries: 4 });
+  expect(thrown(() => prepare(ring, new Int32Array(1)), RangeError).message).toMatch(
+    /8 is more than .*futex.* 4 bytes/,
+  );
+  expect(thrown(() => prepare(ring, new Int32Array(3).subarray(2)), RangeError).message).toMatch(/4 bytes/);
+  expect(ring.sqSpace).toBe(4);
+  expect(prepare(ring, new Int32Array(2))).toBe(true);
+});
+
 describe("children", () => {
   testOf("WAITID")("prepWaitid completes when a child stops, and says which one", async () => {
     using stage = new RawStage();
