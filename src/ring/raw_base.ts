@@ -10,7 +10,7 @@ import { type Bytes, type Home, refuseBytes } from "../memory/address.ts";
 import { giveScratch, type Scratch } from "../memory/scratch.ts";
 import { threadBound } from "../memory/thread_bound.ts";
 import { checkFd, checkInteger, checkMilliseconds, shown } from "./arguments.ts";
-import { type Core, STATE, TURN } from "./core.ts";
+import { type Core, isWide, STATE, TURN } from "./core.ts";
 import { RingClosedError } from "./errors.ts";
 import { warnOfDropped, warnOfKept } from "./kept.ts";
 import type { RingOptions } from "./options.ts";
@@ -21,6 +21,9 @@ import { registerSize } from "./register_size.ts";
 import { SqeView } from "./sqe_view.ts";
 
 const ETIME = -62;
+
+/** What has other user data in `off`. */
+const GIVES_USER_DATA: ReadonlySet<number> = new Set([IORING_OP.MSG_RING, IORING_OP.POLL_REMOVE]);
 
 /**
  * What a visitor of completions takes: user data, result, IORING_CQE_F flags; and, of a CQE of 32 bytes, its
@@ -50,6 +53,8 @@ export class RawBase {
   #left = 0;
   /** Places taken when the last SQE that takes two of them was prepared. */
   #wideEnd = -1;
+  /** Somebody has a look at SQEs, and may write to them at any time. */
+  #viewed = false;
   /** The second half of a CQE of 32 bytes, while it is visited. */
   #big: { readonly words: Int32Array; readonly numbers: BigUint64Array } | undefined;
 
@@ -113,6 +118,7 @@ export class RawBase {
   sqe(): SqeView {
     const { sqes } = this.#core;
     const at = this.lastSqe();
+    this.#viewed = true;
     const words = this.#core.count === this.#wideEnd ? 2 * this.#sqeWords : this.#sqeWords;
     return new SqeView(sqes.buffer, sqes.byteOffset + at * 4, words * 4);
   }
@@ -129,6 +135,9 @@ export class RawBase {
   /**
    * Submits what is prepared, and blocks until `n` completions can be visited.
    *
+   * User data that were written through {@linkcode sqe} must be below 2^63; if not, it throws a RangeError, and nothing
+   * is submitted.
+   *
    * @param n how many, 0 to the completion queue's size; with CQE_MIXED one of 32 bytes counts twice
    * @param timeoutMs a limit, in milliseconds; left out: none, and then a worker that waits here can't be terminated
    * @returns how many SQEs the kernel took; −ETIME when the time ended and none was; another negative errno on failure
@@ -138,6 +147,7 @@ export class RawBase {
     if (core.closed) throw new RingClosedError("submit");
     if (n !== 0) checkInteger(n, "n", 0, core.cqEntries);
     if (timeoutMs !== undefined) checkMilliseconds(timeoutMs, "timeout");
+    if (this.#viewed) this.#checkWritten();
     this.#table.commit();
     const staged = core.count;
     const unread = this.#end - this.#next;
@@ -157,6 +167,22 @@ export class RawBase {
     if (result < 0) return result;
     const submitted = core.lastSubmitted;
     return submitted === 0 && (core.state & STATE.TIMED_OUT) !== 0 ? ETIME : submitted;
+  }
+
+  /**
+   * Refuses user data that look like a slot, for the completion of another operation, or of one that a message or an
+   * update brings about: it would let go of what that slot's operation holds.
+   */
+  #checkWritten(): void {
+    const { count, setupFlags } = this.#core;
+    const sqes = this.#sqes;
+    for (let place = this.#left; place < count; place++) {
+      const at = place * this.#sqeWords;
+      const opcode = sqes[at]! & 0xff;
+      if (sqes[at + 9]! < 0) refuseWritten(place, 32);
+      if (GIVES_USER_DATA.has(opcode) && sqes[at + 3]! < 0) refuseWritten(place, 8);
+      if ((setupFlags & IORING_SETUP.SQE_MIXED) !== 0 && isWide(opcode)) place++;
+    }
   }
 
   /**
@@ -479,6 +505,13 @@ function refuseMoved(scratch: Scratch | null, more: More | undefined): never {
   if (scratch !== null) giveScratch(scratch);
   if (more?.scratch) giveScratch(more.scratch);
   throw new TypeError("an argument has prepared or submitted operations as it was read: give plain objects");
+}
+
+function refuseWritten(place: number, byte: number): never {
+  throw new RangeError(
+    `the SQE at place ${place} has user data of 2^63 or more, from byte ${byte} on, which sqe() was used to write: ` +
+      "a RawRing keeps those for itself, give a number below",
+  );
 }
 
 /** The memory of an argument of which the kernel writes so much. */

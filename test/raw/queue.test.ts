@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import {
   IORING_CQE_F,
   IORING_FEAT,
+  IORING_POLL,
   IORING_REGISTER,
   IORING_SETUP,
   IOSQE,
@@ -22,6 +23,7 @@ import { chainsEndAtBadFiles } from "../support/kernel.ts";
 import { NEVER } from "../support/operations.ts";
 import { Pipe } from "../support/pipe.ts";
 import { ringDescriptors, ringMaps } from "../support/process_state.ts";
+import { testOf } from "./stage.ts";
 
 const EBADF = -9;
 const EINVAL = -22;
@@ -567,6 +569,66 @@ describe("memory that operations hold", () => {
       return new WeakRef(buffer.buffer);
     });
     expect(await collectUntil(() => refs.some((ref) => ref.deref() === undefined), A_FEW)).toBe(false);
+  });
+});
+
+describe("user data written through sqe()", () => {
+  /** What a RawRing's first operation that holds memory has for the kernel. */
+  const FIRST_SLOT = 2n ** 63n;
+  const WRITES: [string, (ring: RawRing) => void][] = [
+    ["a NOP's", (ring) => {
+      ring.prepNop(3);
+      ring.sqe().setBigUint64(32, FIRST_SLOT);
+    }],
+    ["through a view that was kept", (ring) => {
+      ring.prepNop(4);
+      const view = ring.sqe();
+      ring.submitAndWait(1);
+      completions(ring);
+      ring.prepNop(3);
+      view.setBigUint64(32, FIRST_SLOT);
+    }],
+    ["a message's", (ring) => {
+      ring.prepMsgRing(3, ring.fd, 0, 0, 0);
+      ring.sqe().setBigUint64(8, FIRST_SLOT);
+    }],
+    ["what a poll is to have", (ring) => {
+      ring.prepPollUpdate(3, 9, 0, 0, IORING_POLL.UPDATE_USER_DATA);
+      ring.sqe().setBigUint64(8, FIRST_SLOT);
+    }],
+  ];
+  test.each(WRITES)("must not be another operation's: %s", async (_, write) => {
+    using ring = new RawRing({ entries: 8 });
+    using pipe = new Pipe();
+    const ref = (() => {
+      const buffer = new Uint8Array(16);
+      ring.prepRead(1, pipe.readEnd, buffer, 16, -1);
+      ring.submit();
+      return new WeakRef(buffer.buffer);
+    })();
+    write(ring);
+    const { sqSpace } = ring;
+    expect(thrown(() => ring.submit(), RangeError).message).toMatch(/at place 0 has user data of 2\^63 or more.*below/);
+    expect(ring.sqSpace, "it stays prepared").toBe(sqSpace);
+    ring.sqe().setBigUint64(8, 0n);
+    ring.sqe().setBigUint64(32, 2n ** 53n);
+    ring.submitAndWait(1);
+    expect(completions(ring).some(({ userData }) => userData === 2 ** 53)).toBe(true);
+    expect(await collectUntil(() => ref.deref() === undefined, A_FEW), "the read has its buffer").toBe(false);
+    pipe.write("x");
+    ring.submitAndWait(1);
+    expect(completions(ring)).toMatchObject([{ userData: 1, res: 1 }]);
+  });
+
+  testOf("NOP128")("is looked for in SQEs alone, not in the second half of one", () => {
+    using ring = new RawRing({ entries: 8, sqeMixed: true });
+    ring.prepNop128(1);
+    ring.sqe().setBigUint64(96, FIRST_SLOT);
+    expect(results(ring, 1)).toEqual(new Map([[1, 0]]));
+    ring.prepNop128(1);
+    ring.prepNop(2);
+    ring.sqe().setBigUint64(32, FIRST_SLOT);
+    expect(thrown(() => ring.submit(), RangeError).message).toMatch(/at place 2/);
   });
 });
 
