@@ -5,7 +5,13 @@
  * @module
  */
 
-import { IORING_FEAT, IORING_OP, IORING_REGISTER, IORING_SETUP } from "../abi/constants.ts";
+import {
+  IORING_FEAT,
+  IORING_OP,
+  IORING_REGISTER,
+  IORING_REGISTER_USE_REGISTERED_RING,
+  IORING_SETUP,
+} from "../abi/constants.ts";
 import { kernelRelease } from "../../ffi/host.ts";
 import { load } from "../../ffi/load.ts";
 import { CONTROL, EXTRA, type Native, SETUP, STATE, TURN } from "../../ffi/native.ts";
@@ -349,6 +355,8 @@ export class Core {
 
   /** Calls `io_uring_register`; gives its result or −errno. */
   register(opcode: number, arg: ArrayBufferView | null, count: number): number {
+    // The native side adds this bit by itself, to every call of a ring that is named by its registered index.
+    opcode &= ~IORING_REGISTER_USE_REGISTERED_RING;
     if (opcode === IORING_REGISTER.RESIZE_RINGS) {
       throw new TypeError("RESIZE_RINGS moves the rings to other memory, which has to be mapped: call resize()");
     }

@@ -16,6 +16,7 @@ const WRITTEN: Readonly<Record<number, readonly [fixed: number, each: number]>> 
   [IORING_REGISTER.NAPI]: [16, 0],
   [IORING_REGISTER.UNREGISTER_NAPI]: [16, 0],
   [IORING_REGISTER.ZCRX_IFQ]: [96, 0],
+  [IORING_REGISTER.RESIZE_RINGS]: [120, 0],
   [IORING_REGISTER.MEM_REGION]: [32, 0],
   [IORING_REGISTER.QUERY]: [40, 0],
   [IORING_REGISTER.ZCRX_CTRL]: [72, 0],

@@ -9,8 +9,10 @@ import {
   IOSQE,
   POLL,
   RingClosedError,
+  type RingOptions,
   UnsupportedError,
 } from "../../mod.ts";
+import { IORING_REGISTER_USE_REGISTERED_RING } from "../../src/abi/constants.ts";
 import { REGISTERS } from "../../src/abi/registers.ts";
 import { type Struct, structs } from "../../src/abi/structs.ts";
 import { RawRing } from "../../src/ring/raw.ts";
@@ -19,7 +21,7 @@ import { completions, resultOf, results } from "../support/completions.ts";
 import { thrown } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
 import { A_FEW, collectGarbage, collectUntil } from "../support/garbage.ts";
-import { chainsEndAtBadFiles } from "../support/kernel.ts";
+import { chainsEndAtBadFiles, hasFeature } from "../support/kernel.ts";
 import { NEVER } from "../support/operations.ts";
 import { Pipe } from "../support/pipe.ts";
 import { ringDescriptors, ringMaps } from "../support/process_state.ts";
@@ -168,11 +170,15 @@ describe("resize()", () => {
 });
 
 describe("a ring that is opened disabled", () => {
-  test.each([
-    ["enable()", (ring: RawRing) => ring.enable()],
-    ["register()", (ring: RawRing) => ring.register(IORING_REGISTER.ENABLE_RINGS, null, 0)],
-  ])("takes nothing before %s, and everything after it", (_, enable) => {
-    using ring = new RawRing({ entries: 4, disabled: true });
+  const { ENABLE_RINGS } = IORING_REGISTER;
+  const BY_INDEX = ENABLE_RINGS + IORING_REGISTER_USE_REGISTERED_RING;
+  test.each<[string, (ring: RawRing) => unknown, RingOptions]>([
+    ["enable()", (ring) => ring.enable(), {}],
+    ["register()", (ring) => ring.register(ENABLE_RINGS, null, 0), {}],
+    ["register() by its registered index", (ring) => ring.register(BY_INDEX, null, 0), { registerFd: true }],
+  ])("takes nothing before %s, and everything after it", (_, enable, options) => {
+    if (options.registerFd && !hasFeature("REG_REG_RING")) return; // before 6.3
+    using ring = new RawRing({ entries: 4, disabled: true, ...options });
     expect(ring.sqSpace).toBe(0);
     expect(thrown(() => ring.prepNop(1), Error)).toMatchObject({ code: "EBADFD" });
     enable(ring);
@@ -680,7 +686,7 @@ describe("register()", () => {
   test("knows the size of what each call writes to", () => {
     const ours: Readonly<Record<string, Struct>> = structs;
     for (const { name, code, arg, direction } of Object.values(REGISTERS)) {
-      if (direction === "in" || direction === "none" || name === "RESIZE_RINGS") continue; // that is refused
+      if (direction === "in" || direction === "none") continue;
       const struct = arg!.replace("[]", "");
       const size = struct === "__u32" ? 4 : ours[struct]!.size;
       const written = registerSize(code, 2);

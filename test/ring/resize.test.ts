@@ -1,10 +1,12 @@
 import { Buffer } from "node:buffer";
 import { describe, expect, test } from "vitest";
 import { IORING_REGISTER, POLL, Ring, type RingOptions } from "../../mod.ts";
+import { IORING_REGISTER_USE_REGISTERED_RING } from "../../src/abi/constants.ts";
 import { Core } from "../../src/ring/core.ts";
 import { RawRing } from "../../src/ring/raw.ts";
 import { thrown, watch } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
+import { hasFeature } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
 import { ringMaps } from "../support/process_state.ts";
 import { CAN_RESIZE, RESIZABLE } from "../support/ring_kinds.ts";
@@ -130,10 +132,20 @@ describe.skipIf(!CAN_RESIZE)("resize()", () => {
   });
 });
 
-test("register(RESIZE_RINGS) is refused: it would leave the ring with maps that nobody reads", () => {
-  using ring = new RawRing({ entries: 4 });
-  const arg = new Uint8Array(120);
-  expect(thrown(() => ring.register(IORING_REGISTER.RESIZE_RINGS, arg, 1), TypeError).message).toMatch(
-    /call resize\(\)/,
+test.each([
+  ["by its descriptor", {}, 0],
+  ["by its registered index", { registerFd: true }, IORING_REGISTER_USE_REGISTERED_RING],
+])("register(RESIZE_RINGS) %s is refused: it would leave the ring with maps that nobody reads", (_, options, bit) => {
+  if (bit !== 0 && !hasFeature("REG_REG_RING")) return; // before 6.3
+  using ring = new RawRing({ entries: 4, ...options });
+  const arg = new Uint32Array(30);
+  arg.set([8, 16]);
+  const opcode = IORING_REGISTER.RESIZE_RINGS + bit;
+  expect(thrown(() => ring.register(opcode, arg, 1), TypeError).message).toMatch(/call resize\(\)/);
+  expect(thrown(() => ring.register(opcode, new Uint8Array(119), 1), RangeError).message).toMatch(
+    /120 is more than arg/,
   );
+  ring.prepNop(1);
+  expect(ring.submitAndWait(1, 10_000)).toBe(1);
+  expect(ring.forEachCqe((userData) => expect(userData).toBe(1))).toBe(1);
 });
