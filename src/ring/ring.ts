@@ -182,8 +182,11 @@ export class Ring extends RegisterOps {
   submitAndWait(count: number, options: WaitOptions = {}): number {
     checkInteger(count, "count", 0, 0xffffffff);
     checkObject(options, "{ timeout, deadline, minWait }");
-    checkLimits(this.features, options);
-    return this.engine.submitAndWait(count, options);
+    // Read once: what was checked must be what the wait has, amid which nothing may throw.
+    const { timeout, deadline, minWait } = options;
+    const limits = { timeout, deadline, minWait };
+    checkLimits(this.features, limits);
+    return this.engine.submitAndWait(count, limits);
   }
 
   /**
@@ -205,9 +208,10 @@ export class Ring extends RegisterOps {
    */
   resize(options: ResizeOptions): void {
     checkObject(options, "{ entries, cqEntries }");
+    const { entries, cqEntries } = options;
     // Here, as it makes a turn before it comes to that.
-    this.engine.core.checkResize(options.entries, options.cqEntries);
-    this.engine.resize(options.entries, options.cqEntries);
+    this.engine.core.checkResize(entries, cqEntries);
+    this.engine.resize(entries, cqEntries);
   }
 
   /**

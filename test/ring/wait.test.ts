@@ -4,6 +4,7 @@ import { runChild } from "../support/child.ts";
 import { failure, thrown } from "../support/failure.ts";
 import { hasFeature } from "../support/kernel.ts";
 import { Pipe } from "../support/pipe.ts";
+import { CAN_RESIZE, RESIZABLE } from "../support/ring_kinds.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 
 /** A ring with options, or undefined where this kernel lacks them and says so. */
@@ -109,6 +110,39 @@ describe("limits of a wait that can't be", () => {
     const error = thrown(() => ring.submitAndWait(0, { minWait: 1 }), UnsupportedError);
     expect(error.message).toMatch(/minWait.*needs Linux 6.12/);
   });
+});
+
+test("limits and sizes are read once, so what was checked is what is done", async () => {
+  await using ring = new Ring({ entries: 4, ...(CAN_RESIZE && RESIZABLE) });
+  using pipe = new Pipe();
+  const poll = ring.pollAdd(pipe.readEnd, POLL.IN);
+  /** Good when it is looked at first, and never again. */
+  const once = <T>(value: T) => {
+    let reads = 0;
+    return () => ++reads === 1 ? value : NaN as T;
+  };
+  const [timeout, deadline, entries] = [once(1), once(now() + 1), once(8)];
+  expect(ring.submitAndWait(1, {
+    get timeout() {
+      return timeout();
+    },
+  })).toBe(0);
+  expect(ring.submitAndWait(1, {
+    get deadline() {
+      return deadline();
+    },
+  })).toBe(0);
+  if (CAN_RESIZE) {
+    ring.resize({
+      get entries() {
+        return entries();
+      },
+    });
+    expect(ring.entries).toBe(8);
+  }
+  // Heard of by itself: no wait has left the waker as it was amid a turn.
+  pipe.write("x");
+  expect(await poll & POLL.IN).toBe(POLL.IN);
 });
 
 test("time limits are no operations that are waited for", async () => {
