@@ -1136,8 +1136,22 @@ export class Engine {
     if (this.#finished) return;
     if (this.building) throw new TypeError("close() inside link(): the chain is not complete yet");
     if (this.#walking) throw new TypeError("a callback of the ring can't wait for its end: call close() instead");
+    const begun = this.#closing;
     this.#closing ??= resolved;
-    this.#endPaused();
+    try {
+      this.#endPaused();
+      this.#drainSync();
+      this.#drained?.();
+      this.#end();
+    } catch (error) {
+      // It is open still, and can be closed.
+      if (!this.#finished) this.#closing = begun;
+      throw error;
+    }
+  }
+
+  /** As {@linkcode #drain}, but blocks. */
+  #drainSync(): void {
     const ending = new Ending(this.core.closeTimeout);
     if (this.inFlight > 0) this.canceller.everything();
     while (this.inFlight > 0 && this.#fatal === undefined) {
@@ -1148,8 +1162,6 @@ export class Engine {
       if (todo === "cancel") this.canceller.everything(true);
       else if (todo === "give up") break;
     }
-    this.#drained?.();
-    this.#end();
   }
 
   /** @throws {UringError} EBUSY: what is in flight could not be ended */

@@ -260,8 +260,10 @@ export class Ring extends RegisterOps {
    * reject, too, but the kernel may still use their buffers: these, and the ring, are kept for as long as the process
    */
   close(): Promise<void> {
+    const closing = this.engine.close();
+    // Not before: one that is refused leaves the ring open, which may be dropped then.
     forgotten.unregister(this);
-    return this.engine.close();
+    return closing;
   }
 
   /** {@linkcode close}, for `await using`. */
@@ -271,8 +273,11 @@ export class Ring extends RegisterOps {
 
   /** Closes as {@linkcode close} does, but blocks until it is done, and throws what that rejects with: for `using`. */
   [Symbol.dispose](): void {
-    forgotten.unregister(this);
-    this.engine.closeSync();
+    try {
+      this.engine.closeSync();
+    } finally {
+      if (this.closed) forgotten.unregister(this);
+    }
   }
 }
 

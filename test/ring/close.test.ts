@@ -294,6 +294,31 @@ describe("many rings", () => {
   });
 });
 
+test.skipIf(!hasOp("READ_MULTISHOT"))(
+  "a synchronous close that throws before it has come to its end can be repeated",
+  async () => {
+    const before = ringDescriptors();
+    const ring = new Ring();
+    using pipe = new Pipe();
+    const { signal } = new AbortController();
+    let isHostile = false;
+    const removeEventListener: AbortSignal["removeEventListener"] = () => {
+      if (isHostile) throw new Error("mine");
+    };
+    const pieces = ring.readMultishot(pipe.readEnd, new BufferRing({ ring, size: 1, count: 1 }), {
+      signal: Object.defineProperty(signal, "removeEventListener", { value: removeEventListener }),
+    });
+    pipe.write("xy");
+    while (pieces.waiting < 1 || ring.stats.inFlight > 0) await ring.timeout(1);
+    isHostile = true;
+    expect(thrown(() => ring[Symbol.dispose](), Error).message).toBe("mine");
+    isHostile = false;
+    expect(await ring.nop(), "it is open").toBe(0);
+    await ring.close();
+    expect(ringDescriptors()).toBe(before);
+  },
+);
+
 describe("a ring that is dropped is closed when it is collected", () => {
   const leavings: [what: string, has: boolean, leave: (ring: Ring, pipe: Pipe) => Promise<void>][] = [
     ["a BufferRing", hasOp("SOCKET"), async (ring, pipe) => {
@@ -322,6 +347,19 @@ describe("a ring that is dropped is closed when it is collected", () => {
       pipe.write("xy");
       while (pieces.waiting < 1 || ring.stats.inFlight > 0) await ring.timeout(1);
       await Promise.all([ring.cancel(pieces), pieces.ended.catch(() => {})]);
+    }],
+    ["a close() that was refused, of an incomplete chain", true, async (ring) => {
+      thrown(() => ring.link((ring) => void ring.close()), TypeError);
+      expect(await ring.nop()).toBe(0);
+    }],
+    ["a synchronous close that was refused, of a callback", true, async (ring, pipe) => {
+      const refused: TypeError[] = [];
+      const polls = ring.pollMultishot(pipe.readEnd, POLL.IN, {
+        each: () => void refused.push(thrown(() => ring[Symbol.dispose](), TypeError)),
+      });
+      pipe.write("x");
+      while (refused.length === 0) await ring.nop();
+      await Promise.all([ring.cancel(polls), polls.ended.catch(() => {})]);
     }],
   ];
 
