@@ -150,9 +150,13 @@ export class BufferPool {
     return this.region.buffer.byteLength === 0;
   }
 
-  /** Takes the registration back. The memory goes when nobody holds a buffer of it any more. */
+  /**
+   * Takes the registration back. The memory goes when nobody holds a buffer of it any more.
+   *
+   * @throws {UringError} EAGAIN while the kernel takes nothing, EACCES on a ring that may not: it is closed, but stays
+   *   registered until this is called again, or the ring closed
+   */
   close(): void {
-    if (this.#closed) return;
     this.#closed = true;
     this.#free.length = 0;
     this.#ring?.unregisterPool(this);

@@ -62,7 +62,10 @@ export class FileTable {
   /** @internal */
   readonly threadBound: () => void = threadBound;
   readonly #files: RegisteredFiles;
+  readonly #table: number;
   #closed = false;
+  /** The kernel has it no more. */
+  #removed = false;
 
   /**
    * Registers a table of empty slots.
@@ -83,7 +86,7 @@ export class FileTable {
     if (alloc !== undefined) checkRange(alloc, size);
     this.size = size;
     this.#files = ring.files;
-    this.#files.open(size);
+    this.#table = this.#files.open(size);
     if (alloc === undefined) return;
     try {
       this.allocRange(...alloc);
@@ -152,11 +155,17 @@ export class FileTable {
     this.#files.allocRange(from, length);
   }
 
-  /** Empties and unregisters the table. Operations in flight keep their files until they complete. */
+  /**
+   * Empties and unregisters the table. Operations in flight keep their files until they complete.
+   *
+   * @throws {UringError} EAGAIN while the kernel takes nothing, EACCES on a ring that may not: it is closed, but stays
+   *   registered until this is called again, or the ring closed
+   */
   close(): void {
-    if (this.#closed) return;
+    if (this.#removed) return;
     this.#closed = true;
-    this.#files.close();
+    this.#files.close(this.#table);
+    this.#removed = true;
   }
 
   /** {@linkcode close}, for `using`. */

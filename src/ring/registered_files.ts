@@ -12,6 +12,8 @@ import { olderThan, registerCall, registerError, registerQuietly } from "./regis
 import { registerEmpty } from "./sparse_table.ts";
 import { type Tag, Tags } from "./tags.ts";
 
+const EBADF = -9;
+
 /** From this release on, unregistering does not wait for operations that use what is unregistered. */
 const NEVER_WAITS = "6.13";
 
@@ -23,6 +25,8 @@ export class RegisteredFiles {
   #size = 0;
   /** Its FileTable was closed: it is empty. */
   #abandoned = false;
+  /** Tables that there were: the last one's number. */
+  #tables = 0;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -33,7 +37,8 @@ export class RegisteredFiles {
     return this.#engine.closed;
   }
 
-  open(size: number): void {
+  /** Makes a table, and gives its number. */
+  open(size: number): number {
     const { core, closed } = this.#engine;
     if (closed) throw new RingClosedError("new FileTable");
     if (this.#abandoned) this.#unregister();
@@ -43,6 +48,7 @@ export class RegisteredFiles {
       ENOMEM: `no memory for ${size} slots: make the table smaller`,
     });
     this.#size = size;
+    return ++this.#tables;
   }
 
   /** Puts descriptors into slots from `first` on; −1 empties one, −2 leaves it. */
@@ -63,7 +69,9 @@ export class RegisteredFiles {
       }
       done += taken;
       if (rc > 0) continue;
-      this.#tags.put(first + done, undefined); // it was emptied before its new file was refused
+      // The slot was emptied before its new file was refused. After any other error it may be as it was: what leaves
+      // nevertheless is heard of.
+      if (rc === EBADF && fds[done]! >= 0) this.#tags.put(first + done, undefined);
       for (const tag of tags.slice(done)) if (tag !== undefined) this.#tags.drop(tag);
       throw this.#updateError(rc, first, fds, done);
     }
@@ -100,9 +108,10 @@ export class RegisteredFiles {
     registerCall(this.#engine.core, "FILE_ALLOC_RANGE", arg, 0);
   }
 
-  close(): void {
+  /** Takes a table out, unless another has its place. */
+  close(table: number): void {
     const engine = this.#engine;
-    if (engine.closed) return;
+    if (engine.closed || table !== this.#tables) return;
     this.#engine.submitStaged();
     // Older kernels wait, perhaps for ever, until nothing uses the table any more: to empty it is as good.
     const wouldWait = engine.inFlight > 0 && olderThan(NEVER_WAITS);

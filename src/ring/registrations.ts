@@ -146,9 +146,9 @@ export class Registrations {
   remove(region: Region): void {
     const registration = this.#byRegion.get(region);
     if (registration === undefined) return;
+    if (!this.#engine.core.closed) this.#clear(registration.first, registration.count);
+    // Not before: what could not be taken out can be once more.
     this.#byRegion.delete(region);
-    if (this.#engine.core.closed) return;
-    this.#clear(registration.first, registration.count);
   }
 
   /** Makes a table of empty places. */

@@ -166,6 +166,31 @@ describe.skipIf(IN_GUEST)("while the kernel takes nothing", () => {
     expect(shown).toEqual({ refused: "EAGAIN", closed: true });
   });
 
+  test("a FileTable and a BufferPool that can't be closed can be closed later", () => {
+    const shown = whereBusy(`const ring = new Ring({ entries: 4 });
+      const files = new FileTable(ring, { size: 1 });
+      const pool = new BufferPool({ ring, size: 64, count: 1 });
+      const buffer = pool.acquire();
+      await ring.nop();
+      busy();
+      const nops = [ring.nop()];
+      const refused = [codeOf(() => files.close())];
+      nops.push(ring.nop());
+      refused.push(codeOf(() => pool.close()));
+      const left = [files.closed, pool.available];
+      free();
+      await Promise.all(nops);
+      files.close();
+      pool.close();
+      const other = new FileTable(ring, { size: 2 });
+      files.close();
+      other.set(1, 0);
+      const place = ring.registerBuffers([new BufferPool({ size: 64, count: 1 }).acquire()], { at: 0 });
+      await ring.close();
+      show({ refused, left, place });`);
+    expect(shown).toEqual({ refused: ["EAGAIN", "EAGAIN"], left: [true, 0], place: 0 });
+  });
+
   test("a buffer that comes back to its group is given once there is room, and nobody waits for that", () => {
     const shown = whereBusy(`const ring = new Ring({ entries: 4 });
       const buffers = await ring.provideBuffers(new BufferPool({ size: 64, count: 1 }), 1000);

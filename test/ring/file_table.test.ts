@@ -373,6 +373,21 @@ describe("released", () => {
     expect(runScript(script)).toBe("released 0");
   });
 
+  test("a ring that may not change its table has nothing on its way out, and closes at once", async () => {
+    const ring = new Ring({ disabled: true, closeTimeout: 60_000 });
+    using pipe = new Pipe();
+    const files = new FileTable(ring, { size: 2 });
+    files.set(0, pipe.readEnd, { released() {} });
+    ring.restrict({ registerOps: [] });
+    ring.enable();
+    for (const change of [() => files.clear(0), () => files.set(0, pipe.readEnd), () => files.close()]) {
+      expect(thrown(change, UringError).code).toBe("EACCES");
+    }
+    expect(thrown(() => files.close(), UringError).code, "it is registered still").toBe("EACCES");
+    await ring.close();
+    files.close();
+  });
+
   test("close() of the ring waits for what is on its way out", async () => {
     const ring = new Ring();
     using pipe = new Pipe();
