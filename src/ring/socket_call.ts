@@ -10,6 +10,7 @@ import { checkOptions, type OpOptions } from "./base.ts";
 import { UnsupportedError, UringError } from "./errors.ts";
 import { LINKS } from "./pending.ts";
 import { kernelRelease } from "./probe.ts";
+import { reasonOf } from "./signals.ts";
 
 /** What makes an error for an errno; undefined: the usual one. */
 type Failed = (errno: number) => UringError | undefined;
@@ -46,7 +47,7 @@ export function listenCall(fd: number, backlog: number, o: OpOptions | undefined
 async function runLater(signal: AbortSignal | undefined, call: () => number, error: Failed): Promise<number> {
   // In its turn: after what the same turn of the event loop asked the ring for before.
   await Promise.resolve();
-  if (signal?.aborted) throw signal.reason;
+  if (signal?.aborted) throw reasonOf(signal);
   const result = call();
   if (result < 0) throw error(result);
   return result;
@@ -71,6 +72,6 @@ function callLater(
       : "with a personality";
     throw new UnsupportedError(`${op.toUpperCase()} ${what}`, "Linux 6.11", kernelRelease());
   }
-  if (o?.signal?.aborted) return Promise.reject(o.signal.reason);
+  if (o?.signal?.aborted) return Promise.reject(reasonOf(o.signal));
   return runLater(o?.signal, call, (errno) => failed(errno) ?? new UringError(errno, op, { fd }));
 }
