@@ -22,9 +22,6 @@ import { SqeView } from "./sqe_view.ts";
 
 const ETIME = -62;
 
-/** What has other user data in `off`. */
-const GIVES_USER_DATA: ReadonlySet<number> = new Set([IORING_OP.MSG_RING, IORING_OP.POLL_REMOVE]);
-
 /**
  * What a visitor of completions takes: user data, result, IORING_CQE_F flags; and, of a CQE of 32 bytes, its
  * further 16 as two 64-bit numbers, which are there until the visitor returns.
@@ -169,19 +166,14 @@ export class RawBase {
     return submitted === 0 && (core.state & STATE.TIMED_OUT) !== 0 ? ETIME : submitted;
   }
 
-  /**
-   * Refuses user data that look like a slot, for the completion of another operation, or of one that a message or an
-   * update brings about: it would let go of what that slot's operation holds.
-   */
+  /** Refuses user data that look like a slot: the completion would let go of what that slot's operation holds. */
   #checkWritten(): void {
     const { count, setupFlags } = this.#core;
     const sqes = this.#sqes;
     for (let place = this.#left; place < count; place++) {
       const at = place * this.#sqeWords;
-      const opcode = sqes[at]! & 0xff;
-      if (sqes[at + 9]! < 0) refuseWritten(place, 32);
-      if (GIVES_USER_DATA.has(opcode) && sqes[at + 3]! < 0) refuseWritten(place, 8);
-      if ((setupFlags & IORING_SETUP.SQE_MIXED) !== 0 && isWide(opcode)) place++;
+      if (sqes[at + 9]! < 0) refuseWritten(place);
+      if ((setupFlags & IORING_SETUP.SQE_MIXED) !== 0 && isWide(sqes[at]! & 0xff)) place++;
     }
   }
 
@@ -507,10 +499,10 @@ function refuseMoved(scratch: Scratch | null, more: More | undefined): never {
   throw new TypeError("an argument has prepared or submitted operations as it was read: give plain objects");
 }
 
-function refuseWritten(place: number, byte: number): never {
+function refuseWritten(place: number): never {
   throw new RangeError(
-    `the SQE at place ${place} has user data of 2^63 or more, from byte ${byte} on, which sqe() was used to write: ` +
-      "a RawRing keeps those for itself, give a number below",
+    `the SQE at place ${place} has user data of 2^63 or more, written through sqe(), which a RawRing keeps for itself: ` +
+      "give a number below",
   );
 }
 
