@@ -5,6 +5,7 @@
  * @module
  */
 
+import { MSG } from "../abi/constants.ts";
 import { type Bytes, refuseBytes } from "../memory/address.ts";
 
 /** A file descriptor: an integer below 2^31. Negative ones are the kernel's to refuse, or mean something to it. */
@@ -28,6 +29,17 @@ export function checkU32(value: number, name: string): void {
 export function checkFlags(value: number, name: string): void {
   if (typeof value === "number" && ((value | 0) === value || (value >>> 0) === value)) return;
   refuseInteger(value, name, -0x80000000, 0xffffffff);
+}
+
+/** MSG flags of a send that lets go of its bytes as it completes: with ZEROCOPY the network has them for longer. */
+export function checkSendFlags(flags: number, instead: string): void {
+  checkFlags(flags, "flags");
+  if ((flags & MSG.ZEROCOPY) !== 0) refuseZerocopy(instead);
+}
+
+/** Refuses to let go of bytes that the network may have still. */
+export function refuseZerocopy(instead: string): never {
+  throw new TypeError(`flags has MSG.ZEROCOPY, with which the ring can't tell when the bytes are free: use ${instead}`);
 }
 
 function refuseInteger(value: unknown, name: string, min: number, max: number): never {

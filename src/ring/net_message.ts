@@ -6,7 +6,7 @@
 
 import { IORING_CQE_F, MSG } from "../abi/constants.ts";
 import { prepRecvmsg, prepSendmsg } from "../abi/encode.ts";
-import { checkFd, checkFlags } from "./arguments.ts";
+import { checkFd, checkFlags, checkSendFlags } from "./arguments.ts";
 import type { Extra } from "./pending.ts";
 import { SendOps, type TransferOptions } from "./net_send.ts";
 import {
@@ -27,7 +27,7 @@ export class MessageOps extends SendOps {
    *
    * @param fd a socket
    * @param msg buffers, control messages, address
-   * @param flags MSG bits
+   * @param flags MSG bits; for ZEROCOPY there is `sendmsgZc()`
    * @param o options
    * @returns how many bytes were sent, control messages not counted
    * @throws {TypeError} {RangeError} for wrong arguments, at once
@@ -52,7 +52,7 @@ export class MessageOps extends SendOps {
    */
   sendmsg(fd: number, msg: SendMessage, flags: number = 0, o?: TransferOptions): Promise<number> {
     checkFd(fd);
-    checkFlags(flags, "flags");
+    checkSendFlags(flags, "sendmsgZc()");
     const ioprio = this.transferFlags(o);
     const { scratch, extra } = stageSend("sendmsg", fd, msg);
     return this.start({ op: "sendmsg", fd, scratch, extra }, o, (words, at) => {

@@ -9,7 +9,7 @@ import { prepRecv, prepSend, prepSendto } from "../abi/encode.ts";
 import { addressOf, bufferOf, type Bytes, homeOf } from "../memory/address.ts";
 import type { Scratch } from "../memory/scratch.ts";
 import { encodeAddress, type SocketAddress } from "../memory/sockaddr.ts";
-import { checkFd, checkFlags, lengthOf } from "./arguments.ts";
+import { checkFd, checkFlags, checkSendFlags, lengthOf } from "./arguments.ts";
 import type { OpOptions } from "./base.ts";
 import type { Extra } from "./pending.ts";
 import { UnsupportedError } from "./errors.ts";
@@ -55,7 +55,7 @@ export class SendOps extends SocketOps {
    * @param fd a socket
    * @param buffer what to send; empty for an empty datagram. Several buffers are sent as one (6.17; `sendmsg()` does
    *   that on every kernel)
-   * @param flags MSG bits
+   * @param flags MSG bits; for ZEROCOPY there is `sendZc()`
    * @param o options; `to`: the address, for a socket that is not connected
    * @returns how many bytes were sent
    * @throws {TypeError} {RangeError} for wrong arguments, at once
@@ -77,7 +77,7 @@ export class SendOps extends SocketOps {
    */
   send(fd: number, buffer: Bytes | readonly Bytes[], flags: number = 0, o?: SendOptions): Promise<number> {
     checkFd(fd);
-    checkFlags(flags, "flags");
+    checkSendFlags(flags, "sendZc()");
     const messageFlags = flags | MSG.NOSIGNAL;
     if (o !== undefined || Array.isArray(buffer)) return this.#sendWith(fd, buffer, messageFlags, o);
     const { home, address, length } = pieceOf(buffer as Bytes, "buffer");

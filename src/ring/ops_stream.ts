@@ -38,6 +38,7 @@ import {
   checkFlags,
   checkInteger,
   checkMilliseconds,
+  checkSendFlags,
   checkU32,
   type Offset,
   shown,
@@ -527,7 +528,7 @@ export class StreamOps extends SystemOps {
     this.#needBundles();
     checkFd(fd);
     this.#groups.check(buffers);
-    checkFlags(flags, "flags");
+    checkSendFlags(flags, "sendZc(), which takes bytes of a BufferPool");
     if (!(buffers instanceof BufferRing && buffers.manual)) {
       throw new TypeError("buffers must be a BufferRing made with { manual: true }");
     }

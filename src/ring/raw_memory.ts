@@ -277,9 +277,14 @@ function writeIovecs({ view }: Scratch, vectors: readonly Vector[]): void {
   vectors.forEach(([address, length], i) => writeIovec(view, i * IOVEC_SIZE, address, length));
 }
 
+/** Whether it is memory with a struct msghdr: what that points to is the caller's to keep. */
+export function isMsghdr(msg: RawMsghdr | Memory): msg is Memory {
+  return isMemoryOr(msg, "msg", "{ name, iov, control }");
+}
+
 /** A struct msghdr. `received` is to get what the kernel changes in it. */
 export function msghdrFor(msg: RawMsghdr | Memory, received = false): Placed {
-  if (isMemoryOr(msg, "msg", "{ name, iov, control }")) return inPlace(msg, MSGHDR_SIZE, "msg");
+  if (isMsghdr(msg)) return inPlace(msg, MSGHDR_SIZE, "msg");
   const { name, iov = [], control, flags = 0 } = msg;
   const namelen = lengthWithin(msg.namelen, name, "msg.name");
   const controllen = lengthWithin(msg.controllen, control, "msg.control");

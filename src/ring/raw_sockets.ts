@@ -4,13 +4,15 @@
  * @module
  */
 
+import { MSG } from "../abi/constants.ts";
 import * as encode from "../abi/encode.ts";
 import type { Home } from "../memory/address.ts";
-import { checkFlags, checkInteger, checkU32 } from "./arguments.ts";
+import { checkFlags, checkInteger, checkU32, refuseZerocopy } from "./arguments.ts";
 import {
   addressIn,
   checkU16,
   homeFor,
+  isMsghdr,
   type Memory,
   msghdrFor,
   type RawMsghdr,
@@ -21,6 +23,8 @@ import { RawNames } from "./raw_names.ts";
 
 /** sizeof(socklen_t) */
 const SOCKLEN_SIZE = 4;
+
+const INSTEAD_OF_SEND = "prepSendZc(), or an address, whose memory is yours to keep";
 
 /** A second home, for those who have one. */
 function besides(home: Home | null): { homes: readonly Home[] } | undefined {
@@ -176,6 +180,7 @@ export class RawSockets extends RawNames {
     if (at < 0) return false;
     checkFlags(flags, "flags");
     const home = homeFor(buf, len, "buf");
+    if (home !== null && (flags & MSG.ZEROCOPY) !== 0) refuseZerocopy(INSTEAD_OF_SEND);
     const address = addressIn(home, buf, len);
     this.still(at);
     encode.prepSend(this.sqes, at, sockfd, address, len, flags);
@@ -217,6 +222,7 @@ export class RawSockets extends RawNames {
     checkFlags(flags, "flags");
     checkU16(addrlen, "addrlen");
     const home = homeFor(buf, len, "buf");
+    if (home !== null && (flags & MSG.ZEROCOPY) !== 0) refuseZerocopy(INSTEAD_OF_SEND);
     const addrHome = homeFor(addr, addrlen, "addr");
     const address = addressIn(home, buf, len);
     const addrAddress = addressIn(addrHome, addr, addrlen);
@@ -265,6 +271,9 @@ export class RawSockets extends RawNames {
     const at = this.room(userData, fd);
     if (at < 0) return false;
     checkFlags(flags, "flags");
+    if ((flags & MSG.ZEROCOPY) !== 0 && !isMsghdr(msg)) {
+      refuseZerocopy("prepSendmsgZc(), or memory with a struct msghdr, whose buffers are yours to keep");
+    }
     const message = msghdrFor(msg);
     this.still(at, message.scratch, message.more);
     encode.prepSendmsg(this.sqes, at, fd, message.address, flags);

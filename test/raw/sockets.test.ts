@@ -11,7 +11,7 @@ import {
   SOCK,
   SOCKET_URING_OP,
 } from "../../mod.ts";
-import type { RawMsghdr, RawRing } from "../../src/ring/raw.ts";
+import { type RawMsghdr, RawRing } from "../../src/ring/raw.ts";
 import { completions } from "../support/completions.ts";
 import { thrown } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
@@ -179,6 +179,25 @@ describe("messages", () => {
     const short: RawMsghdr = { iov: [head] };
     expect(stage.result((ring) => ring.prepRecvmsg(1, b.fd, short, 0))).toBe(3);
     expect(short).toMatchObject({ namelen: 0, flags: MSG.TRUNC });
+  });
+
+  test("MSG.ZEROCOPY is refused with bytes that are let go of before the network has done with them", () => {
+    using ring = new RawRing({ entries: 8 });
+    const bytes = text("x");
+    const refused = [
+      () => ring.prepSend(1, 0, bytes, 1, MSG.ZEROCOPY),
+      () => ring.prepSendto(1, 0, bytes, 1, MSG.ZEROCOPY, 0, 0),
+      () => ring.prepSendmsg(1, 0, { iov: [bytes] }, MSG.ZEROCOPY),
+    ];
+    for (const prepare of refused) {
+      expect(thrown(prepare, TypeError).message).toMatch(/MSG\.ZEROCOPY.*use prepSend(msg)?Zc\(\), or/);
+    }
+    expect(ring.sqSpace).toBe(8);
+    expect(ring.prepSend(1, 0, 4096, 1, MSG.ZEROCOPY), "an address is the caller's").toBe(true);
+    expect(ring.prepSendto(1, 0, 4096, 1, MSG.ZEROCOPY, 0, 0)).toBe(true);
+    expect(ring.prepSendmsg(1, 0, new Uint8Array(56), MSG.ZEROCOPY)).toBe(true);
+    expect(ring.prepSendZc(1, 0, bytes, 1, MSG.ZEROCOPY, 0)).toBe(true);
+    expect(ring.prepSendmsgZc(1, 0, { iov: [bytes] }, MSG.ZEROCOPY)).toBe(true);
   });
 
   withListeners("prepSendmsg gathers buffers, and takes memory with a msghdr as well", () => {

@@ -1,5 +1,16 @@
 import { describe, expect, test } from "vitest";
-import { AF, IOSQE, MSG, type Ring, SHUT, SOCK, UnsupportedError, UringError } from "../../mod.ts";
+import {
+  AF,
+  BufferRing,
+  IORING_FEAT,
+  IOSQE,
+  MSG,
+  type Ring,
+  SHUT,
+  SOCK,
+  UnsupportedError,
+  UringError,
+} from "../../mod.ts";
 import { failure, thrown, watch } from "../support/failure.ts";
 import { pattern } from "../support/folder.ts";
 import { A_FEW, collectGarbage, collectUntil } from "../support/garbage.ts";
@@ -42,6 +53,24 @@ describe.skipIf(!hasOp("SOCKET"))("send() and recv()", () => {
     ]);
     expect([sent, got]).toEqual([content.length, content.length]);
     expect(received.every((byte, i) => byte === content[i])).toBe(true);
+  });
+
+  test("MSG.ZEROCOPY is refused where the bytes are let go of before the network has done with them", async () => {
+    await using net = new Net();
+    const { ring } = net;
+    const [client, server] = await net.pair();
+    const bytes = bytesOf("x");
+    const message = { buffers: [bytes] };
+    expect(thrown(() => ring.send(client, bytes, MSG.ZEROCOPY), TypeError).message).toMatch(/ZEROCOPY.*use sendZc\(\)/);
+    expect(thrown(() => ring.sendmsg(client, message, MSG.ZEROCOPY), TypeError).message).toMatch(/use sendmsgZc\(\)/);
+    if ((ring.features & IORING_FEAT.RECVSEND_BUNDLE) !== 0) {
+      using buffers = new BufferRing({ ring, size: 16, count: 1, manual: true });
+      expect(thrown(() => ring.sendBundle(client, buffers, MSG.ZEROCOPY), TypeError).message).toMatch(/use sendZc\(\)/);
+    }
+    if (hasOp("SENDMSG_ZC")) {
+      expect(await ring.sendZc(client, bytes, MSG.ZEROCOPY), "which it says anyhow").toBe(1);
+      expect(await ring.recv(server, new Uint8Array(8))).toBe(1);
+    }
   });
 
   test("take any view, and touch nothing beside it", async () => {
