@@ -116,7 +116,12 @@ export class Core {
     this.sqeWords = (this.setupFlags & IORING_SETUP.SQE128) !== 0 ? 32 : 16;
     this.cqeWords = (this.setupFlags & IORING_SETUP.CQE32) !== 0 ? 8 : 4;
     this.limit = (this.setupFlags & IORING_SETUP.R_DISABLED) !== 0 ? 0 : this.#fullLimit();
-    this.#attach(this.#staging(this.entries, this.cqEntries));
+    try {
+      this.#attach(this.#staging(this.entries, this.cqEntries));
+    } catch (error) {
+      native.close(handle, 0); // there is no memory
+      throw error;
+    }
     const adopted = native.adopt(handle);
     if (adopted < 0) {
       native.close(handle, 0);

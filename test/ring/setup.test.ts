@@ -7,6 +7,7 @@ import { pattern, TempFolder } from "../support/folder.ts";
 import { hasOp } from "../support/kernel.ts";
 import { Stage, supportedOperations } from "../support/operations.ts";
 import { Pipe } from "../support/pipe.ts";
+import { ringDescriptors, ringMaps } from "../support/process_state.ts";
 import { TIME_SCALE } from "../support/time_scale.ts";
 
 const F = IORING_SETUP;
@@ -317,6 +318,24 @@ describe("attachTo", () => {
     await expectToWork(third);
     await third.close();
   });
+});
+
+test("a ring for whose queues JavaScript has no memory leaves nothing behind", () => {
+  const before = [ringDescriptors(), ringMaps()];
+  const { ArrayBuffer } = globalThis;
+  const scarce = new Proxy(ArrayBuffer, {
+    construct(target, args: [number]) {
+      if (args[0] > 1 << 20) throw new RangeError("Array buffer allocation failed");
+      return new target(...args);
+    },
+  });
+  globalThis.ArrayBuffer = scarce;
+  try {
+    expect(thrown(() => new Ring({ entries: 32768 }), RangeError).message).toMatch(/allocation failed/);
+  } finally {
+    globalThis.ArrayBuffer = ArrayBuffer;
+  }
+  expect([ringDescriptors(), ringMaps()]).toEqual(before);
 });
 
 describe("setup options that can't be", () => {
