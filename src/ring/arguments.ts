@@ -5,7 +5,7 @@
  * @module
  */
 
-import { MSG } from "../abi/constants.ts";
+import { IORING_CQE_F, MSG } from "../abi/constants.ts";
 import { type Bytes, refuseBytes } from "../memory/address.ts";
 
 /** A file descriptor: an integer below 2^31. Negative ones are the kernel's to refuse, or mean something to it. */
@@ -29,6 +29,15 @@ export function checkU32(value: number, name: string): void {
 export function checkFlags(value: number, name: string): void {
   if (typeof value === "number" && ((value | 0) === value || (value >>> 0) === value)) return;
   refuseInteger(value, name, -0x80000000, 0xffffffff);
+}
+
+const LAYOUT = IORING_CQE_F["32"] | IORING_CQE_F.SKIP;
+
+/** Refuses flags for another ring's completion that say how completions lie. */
+export function refuseLayout(cqeFlags: number): void {
+  if ((cqeFlags & LAYOUT) !== 0) {
+    throw new TypeError("cqeFlags must not have IORING_CQE_F.SKIP or 32: the other ring would misread what follows");
+  }
 }
 
 /** MSG flags of a send that lets go of its bytes as it completes: with ZEROCOPY the network has them for longer. */

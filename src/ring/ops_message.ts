@@ -4,9 +4,9 @@
  * @module
  */
 
-import { IORING_CQE_F, IORING_MSG_RING } from "../abi/constants.ts";
+import { IORING_MSG_RING } from "../abi/constants.ts";
 import { prepMsgRing, prepMsgRingCqeFlags, prepMsgRingFd } from "../abi/encode.ts";
-import { checkFd, checkInteger, checkU32, type FileSlot, shown, toFileIndex } from "./arguments.ts";
+import { checkFd, checkInteger, checkU32, type FileSlot, refuseLayout, shown, toFileIndex } from "./arguments.ts";
 import type { OpOptions } from "./base.ts";
 import { RingClosedError, UnsupportedError } from "./errors.ts";
 import { EpollOps } from "./ops_epoll.ts";
@@ -34,7 +34,6 @@ export interface MessageFdOptions extends OpOptions {
 const MAX_DATA = 2n ** 62n - 1n;
 const MAX_SLOT = 0x7fffffff - 1;
 /** What tells the layout of CQEs: a message that says so would take its neighbour with it. */
-const LAYOUT = IORING_CQE_F["32"] | IORING_CQE_F.SKIP;
 const EINVAL = -22;
 
 /** Messages between rings. */
@@ -119,9 +118,7 @@ export class RingMessageOps extends EpollOps {
     checkResult(length);
     checkData(data);
     checkU32(cqeFlags, "cqeFlags");
-    if ((cqeFlags & LAYOUT) !== 0) {
-      throw new TypeError("cqeFlags must not have IORING_CQE_F.SKIP or 32: the other ring would misread what follows");
-    }
+    refuseLayout(cqeFlags);
     const failed = (errno: number) =>
       errno === EINVAL ? new UnsupportedError("MSG_RING with CQE flags", "Linux 6.3", kernelRelease()) : undefined;
     return this.start({ op: "msg_ring", fd, extra: { failed } }, o, (words, at) => {

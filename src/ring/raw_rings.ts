@@ -5,7 +5,7 @@
  */
 
 import * as encode from "../abi/encode.ts";
-import { checkFlags, checkInteger } from "./arguments.ts";
+import { checkFlags, checkInteger, refuseLayout } from "./arguments.ts";
 import { addressIn, check64, checkMessage, checkUserData, homeFor, type Memory } from "./raw_memory.ts";
 import { RawWaits } from "./raw_waits.ts";
 
@@ -25,7 +25,7 @@ export class RawRings extends RawWaits {
     return this.plain(at, userData);
   }
 
-  /** `io_uring_prep_msg_ring_cqe_flags`: as {@linkcode prepMsgRing}, and with these flags in the completion. */
+  /** `io_uring_prep_msg_ring_cqe_flags`: as {@linkcode prepMsgRing}, and with these flags in the completion; not SKIP or 32. */
   prepMsgRingCqeFlags(
     userData: number,
     fd: number,
@@ -40,6 +40,7 @@ export class RawRings extends RawWaits {
     checkMessage(data, "data");
     checkFlags(flags, "flags");
     checkFlags(cqeFlags, "cqeFlags");
+    refuseLayout(cqeFlags);
     encode.prepMsgRingCqeFlags(this.sqes, at, fd, len, data, flags, cqeFlags);
     return this.plain(at, userData);
   }

@@ -40,6 +40,15 @@ describe("messages between rings", () => {
     expect(stage.result((ring) => ring.prepMsgRing(1, pipe.readEnd, 1, 1, 0)), "64: no ring").toBe(EBADFD);
   });
 
+  test("prepMsgRingCqeFlags refuses flags that tell how completions lie", () => {
+    using ring = new RawRing({ entries: 4 });
+    for (const cqeFlags of [IORING_CQE_F.SKIP, IORING_CQE_F["32"] | 1]) {
+      const { message } = thrown(() => ring.prepMsgRingCqeFlags(1, ring.fd, 0, 2, 0, cqeFlags), TypeError);
+      expect(message).toMatch(/^cqeFlags must not have IORING_CQE_F.SKIP or 32/);
+    }
+    expect(ring.sqSpace).toBe(4);
+  });
+
   testOf("MSG_RING")("prepMsgRingCqeFlags gives the completion flags, too", () => {
     using stage = new RawStage();
     using other = new RawRing({ entries: 8 });
