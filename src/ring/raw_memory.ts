@@ -318,12 +318,18 @@ export function msghdrFor(msg: RawMsghdr | Memory, received = false): Placed {
   return { home: null, scratch: header, address: header.address, more };
 }
 
-/** Into an object that can't be changed, nothing is written. */
+/** Into an object that can't be changed, nothing is written. What a setter throws is uncaught: no completion is lost. */
 function readBack(msg: RawMsghdr, view: DataView): void {
   const { nameLength, controlLength, flags } = readMsghdr(view, 0);
-  Reflect.set(msg, "namelen", nameLength);
-  Reflect.set(msg, "controllen", controlLength);
-  Reflect.set(msg, "flags", flags);
+  try {
+    Reflect.set(msg, "namelen", nameLength);
+    Reflect.set(msg, "controllen", controlLength);
+    Reflect.set(msg, "flags", flags);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
 }
 
 /** Without bytes, a length alone says how much of a provided buffer is to be left for them. */

@@ -12,8 +12,8 @@ import {
   SOCKET_URING_OP,
 } from "../../mod.ts";
 import { type RawMsghdr, RawRing } from "../../src/ring/raw.ts";
-import { completions } from "../support/completions.ts";
-import { thrown } from "../support/failure.ts";
+import { completions, resultsOf } from "../support/completions.ts";
+import { catchUncaught, thrown } from "../support/failure.ts";
 import { pattern, TempFolder } from "../support/folder.ts";
 import { A_FEW, collectUntil } from "../support/garbage.ts";
 import { Pipe } from "../support/pipe.ts";
@@ -225,6 +225,23 @@ describe("messages", () => {
     expect(stage.result((ring) => ring.prepSendmsg(1, a.fd, memory, 0))).toBe(7);
     expect(stage.result((ring) => ring.prepRecv(1, b.fd, buffer, 32, 0))).toBe(7);
     expect(decoded(buffer, 7)).toBe("by hand");
+  });
+
+  withListeners("a setter that throws as a message tells what it got loses no completion", async () => {
+    using stage = new RawStage();
+    const { fd, address } = stage.udp();
+    const msg = {
+      iov: [new Uint8Array(8)],
+      set flags(_: number) {
+        throw new Error("the setter's own");
+      },
+    };
+    const uncaught = catchUncaught();
+    stage.ring.prepRecvmsg(5, fd, msg, 0);
+    stage.ring.prepSendto(6, fd, text("hello"), 5, 0, address, 16);
+    expect(resultsOf(stage.finals(5, 6))).toEqual({ 5: 5, 6: 5 });
+    expect((await uncaught).message).toBe("the setter's own");
+    expect(stage.result((ring) => ring.prepNop(7)), "the ring goes on").toBe(0);
   });
 
   withListeners("prepSendmsg and prepRecvmsg carry control messages: a descriptor", () => {
