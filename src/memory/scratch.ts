@@ -91,16 +91,23 @@ function urlBytes(url: URL, name: string): Uint8Array {
   }
   if (/%2f/i.test(url.pathname)) throw new TypeError(`${name} is a URL with %2F in a name, which no file has`);
   try {
-    return encoder.encode(pathText(url));
+    return encoder.encode(decodeURIComponent(url.pathname));
   } catch {
     throw new TypeError(`${name} is a URL whose % escapes are no UTF-8: give the path as a Uint8Array`);
   }
 }
 
-/** A path as text, for messages. */
+/**
+ * A path as text, for messages. Empty where its own code, or memory that is shared, leaves it none: to throw would lose the
+ * scratch memory that the path lies in by then.
+ */
 export function pathText(path: Path): string {
   if (typeof path === "string") return path;
-  return path instanceof URL ? decodeURIComponent(path.pathname) : new TextDecoder().decode(path);
+  try {
+    return path instanceof URL ? decodeURIComponent(path.pathname) : new TextDecoder().decode(path);
+  } catch {
+    return "";
+  }
 }
 
 /** Takes a piece and writes the path there, with its NUL. `extra` bytes are left free before it. */

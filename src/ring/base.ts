@@ -170,6 +170,7 @@ export class RingBase {
       // Once, before there is room: what is read here may be a program's own code.
       if (options !== undefined) checked = checkedOptions(options);
       const { signal, timeout, flags } = checked;
+      if ((flags & IOSQE.IO_DRAIN) !== 0) this.refuseDrain();
       if ((flags & IOSQE.FIXED_FILE) !== 0) extra = { ...extra, fixedFile: true };
       if (signal !== undefined) cancel = engine.signals.listen(signal);
       // Before the cancellation that is a call of its own, one would wait behind IO_DRAIN with everything else.
@@ -199,6 +200,13 @@ export class RingBase {
     const worker = operation.worker || (flags & IOSQE.ASYNC) !== 0;
     return this.#startLimited<T>(at, { op, fd, home, scratch, extra, worker }, checked, cancel);
   }
+
+  /**
+   * Refuses IO_DRAIN where it would hold everything back for good.
+   *
+   * @internal
+   */
+  protected refuseDrain(): void {}
 
   /** Takes the place of an operation that must not begin: the kernel ends a chain there as where one is cancelled. */
   #stageFailure(op: string, flags: number): void {

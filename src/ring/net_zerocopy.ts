@@ -10,7 +10,6 @@ import type { Bytes } from "../memory/address.ts";
 import { giveScratch } from "../memory/scratch.ts";
 import type { SocketAddress } from "../memory/sockaddr.ts";
 import { checkFd, checkFlags, checkInteger, shown } from "./arguments.ts";
-import type { Operation, StartOptions } from "./base.ts";
 import type { Extra } from "./pending.ts";
 import { UnsupportedError, UringError } from "./errors.ts";
 import { MessageOps } from "./net_message.ts";
@@ -177,17 +176,10 @@ export class ZeroCopyOps extends MessageOps {
    *
    * @internal
    */
-  protected override start<T = number>(
-    operation: Operation,
-    options: StartOptions | undefined,
-    encode: (words: Int32Array, at: number) => void,
-  ): Promise<T> {
-    if (((options?.flags ?? 0) & IOSQE.IO_DRAIN) !== 0 && this.engine.chainHas(ZERO_COPY)) {
-      if (operation.scratch) giveScratch(operation.scratch);
-      operation.extra?.scratches?.forEach(giveScratch);
+  protected override refuseDrain(): void {
+    if (this.engine.chainHas(ZERO_COPY)) {
       throw new TypeError(`IO_DRAIN in a chain with a send without a copy: ${NEVER_STARTS}`);
     }
-    return super.start<T>(operation, options, encode);
   }
 
   #flags(o: ZeroCopyOptions | undefined): number {

@@ -324,14 +324,16 @@ function iovecs(buffers: readonly Bytes[]): Iovecs {
   // Not map(), which leaves holes out.
   const lengths: number[] = [];
   const homes: Home[] = [];
+  const addresses: number[] = [];
   for (let i = 0; i < count; i++) {
     const name = `buffers[${i}]`;
-    lengths.push(lengthOf(buffers[i]!, name));
-    homes.push(homeOf(bufferOf(buffers[i]!), name));
+    const length = lengthOf(buffers[i]!, name);
+    const home = homeOf(bufferOf(buffers[i]!), name);
+    lengths.push(length);
+    homes.push(home);
+    addresses.push(addressOf(home, buffers[i]!, length));
   }
   const scratch = takeScratch(count * IOVEC_SIZE);
-  for (let i = 0; i < count; i++) {
-    writeIovec(scratch.view, i * IOVEC_SIZE, addressOf(homes[i]!, buffers[i]!, lengths[i]!), lengths[i]!);
-  }
+  for (let i = 0; i < count; i++) writeIovec(scratch.view, i * IOVEC_SIZE, addresses[i]!, lengths[i]!);
   return { scratch, homes, count };
 }

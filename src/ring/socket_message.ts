@@ -16,7 +16,7 @@ import {
   writeControl,
   writeMsghdr,
 } from "../memory/msghdr.ts";
-import { type Scratch, takeScratch } from "../memory/scratch.ts";
+import { giveScratch, type Scratch, takeScratch } from "../memory/scratch.ts";
 import { decodeAddress, encodeAddress, SOCKADDR_ROOM, type SocketAddress } from "../memory/sockaddr.ts";
 import { checkInteger, shown } from "./arguments.ts";
 import { namingAddress } from "./socket_address.ts";
@@ -94,7 +94,14 @@ export function stageSend(op: string, fd: number, msg: SendMessage): StagedMessa
     bytes.set(name, NAME_AT);
     staged.extra.failed = namingAddress(op, fd, name);
   }
-  writeControl(bytes, CONTROL_AT, control);
+  try {
+    writeControl(bytes, CONTROL_AT, control);
+  } catch (error) {
+    // It reads them once more, and they may have become other ones.
+    giveScratch(staged.scratch);
+    staged.extra.scratches?.forEach(giveScratch);
+    throw error;
+  }
   return staged;
 }
 

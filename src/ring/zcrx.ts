@@ -8,7 +8,7 @@ import { IORING_MEM_REGION, IORING_SETUP, ZCRX_CTRL, ZCRX_REG } from "../abi/con
 import { kernelRelease } from "../../ffi/host.ts";
 import { addressOf, type Bytes, homeOf } from "../memory/address.ts";
 import { mapRegion } from "../memory/region.ts";
-import { takeScratch } from "../memory/scratch.ts";
+import { giveScratch, takeScratch } from "../memory/scratch.ts";
 import { checkInteger, checkU32, lengthOf, shown } from "./arguments.ts";
 import type { Engine } from "./engine.ts";
 import { UnsupportedError } from "./errors.ts";
@@ -73,31 +73,35 @@ export function registerZcrx(engine: Engine, options: ZcrxOptions): ZcrxQueue {
   // Structs that point to each other: in memory whose addresses stay. 0: io_uring_zcrx_ifq_reg, 96:
   // io_uring_zcrx_area_reg, 144: io_uring_region_desc.
   const scratch = takeScratch(208);
-  const { view } = scratch;
-  scratch.bytes.fill(0, 0, 208);
-  view.setUint32(0, interfaceIndex, true);
-  view.setUint32(4, queue, true);
-  view.setUint32(8, entries, true);
-  view.setUint32(12, noDevice ? ZCRX_REG.NODEV : 0, true);
-  view.setBigUint64(16, BigInt(scratch.address + 96), true);
-  view.setBigUint64(24, BigInt(scratch.address + 144), true);
-  view.setUint32(68, bufferSize, true);
-  view.setBigUint64(96, BigInt(address), true);
-  view.setBigUint64(104, BigInt(length), true);
-  view.setBigUint64(144, BigInt(refill.address), true);
-  view.setBigUint64(152, BigInt(refill.size), true);
-  view.setUint32(160, IORING_MEM_REGION.TYPE_USER, true);
-  const rc = registerQuietly(engine.core, "ZCRX_IFQ", scratch.bytes.subarray(0, 96), 1, [scratch, home, refill]);
-  if (rc < 0) throw zcrxError(rc, options);
-  // The kernel has the pages of both for as long as it has the ring.
-  engine.holds.add(home).add(refill);
-  return {
-    id: view.getUint32(64, true),
-    areaToken: view.getBigUint64(112, true),
-    refill: new Uint8Array(refill.buffer),
-    offsets: { head: view.getUint32(32, true), tail: view.getUint32(36, true), rqes: view.getUint32(40, true) },
-    entries: view.getUint32(8, true),
-  };
+  try {
+    const { view } = scratch;
+    scratch.bytes.fill(0, 0, 208);
+    view.setUint32(0, interfaceIndex, true);
+    view.setUint32(4, queue, true);
+    view.setUint32(8, entries, true);
+    view.setUint32(12, noDevice ? ZCRX_REG.NODEV : 0, true);
+    view.setBigUint64(16, BigInt(scratch.address + 96), true);
+    view.setBigUint64(24, BigInt(scratch.address + 144), true);
+    view.setUint32(68, bufferSize, true);
+    view.setBigUint64(96, BigInt(address), true);
+    view.setBigUint64(104, BigInt(length), true);
+    view.setBigUint64(144, BigInt(refill.address), true);
+    view.setBigUint64(152, BigInt(refill.size), true);
+    view.setUint32(160, IORING_MEM_REGION.TYPE_USER, true);
+    const rc = registerQuietly(engine.core, "ZCRX_IFQ", scratch.bytes.subarray(0, 96), 1, [scratch, home, refill]);
+    if (rc < 0) throw zcrxError(rc, options);
+    // The kernel has the pages of both for as long as it has the ring.
+    engine.holds.add(home).add(refill);
+    return {
+      id: view.getUint32(64, true),
+      areaToken: view.getBigUint64(112, true),
+      refill: new Uint8Array(refill.buffer),
+      offsets: { head: view.getUint32(32, true), tail: view.getUint32(36, true), rqes: view.getUint32(40, true) },
+      entries: view.getUint32(8, true),
+    };
+  } finally {
+    giveScratch(scratch);
+  }
 }
 
 function areaOf(area: Bytes): { address: number; length: number; home: ReturnType<typeof homeOf> } {

@@ -53,6 +53,7 @@ describe("docs/operations.md", () => {
       "needAlloc",
       "needFor",
       "outgoing",
+      "refuseDrain",
       "start",
       "startLater",
       "transferFlags",
