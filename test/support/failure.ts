@@ -59,16 +59,3 @@ export function watch(promise: Promise<unknown>): Outcome {
   );
   return outcome;
 }
-
-/** The next error that nobody catches, caught. */
-export function catchUncaught(): Promise<Error> {
-  const { process } = globalThis;
-  const others = process.listeners("uncaughtException");
-  process.removeAllListeners("uncaughtException");
-  return new Promise((resolve) => {
-    process.once("uncaughtException", (error) => {
-      for (const other of others) process.on("uncaughtException", other);
-      resolve(error as Error);
-    });
-  });
-}
