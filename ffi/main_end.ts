@@ -41,7 +41,8 @@ export function onMainEnd(wouldHang: () => boolean): void {
 
 /** Node alone waits for its workers before the process ends: here is told that it does so, and with which code. */
 export function onProcessEnd(tell: (code: number) => void): void {
-  if (runtime === "node") nodeProcess().on("exit", tell);
+  // What somebody has made of `process.exitCode` may be text.
+  if (runtime === "node") nodeProcess().on("exit", (code) => tell(Number(code)));
 }
 
 /**

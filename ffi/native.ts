@@ -42,7 +42,7 @@ export interface Native {
   socketType(fd: number): number;
   /** Ties the ring to this thread's environment: when that ends, the ring is drained and closed first. */
   adopt(handle: number): number;
-  /** Starts the waker. `wake` is called on this thread, once for each `arm`. */
+  /** Starts the waker. `wake` is called on this thread, once for each `arm`; again, where it comes late. */
   startWaker(handle: number, wake: () => void): number;
   /** Whether the ring keeps the process alive. */
   setRef(handle: number, on: 0 | 1): number;

@@ -31,6 +31,7 @@ export function checkFlags(value: number, name: string): void {
   refuseInteger(value, name, -0x80000000, 0xffffffff);
 }
 
+/** What tells the layout of CQEs: a message that says so would take its neighbour with it. */
 const LAYOUT = IORING_CQE_F["32"] | IORING_CQE_F.SKIP;
 
 /** Refuses flags for another ring's completion that say how completions lie. */

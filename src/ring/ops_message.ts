@@ -33,7 +33,6 @@ export interface MessageFdOptions extends OpOptions {
 /** The two bits beyond tell a ring's own operations from messages. */
 const MAX_DATA = 2n ** 62n - 1n;
 const MAX_SLOT = 0x7fffffff - 1;
-/** What tells the layout of CQEs: a message that says so would take its neighbour with it. */
 const EINVAL = -22;
 
 /** Messages between rings. */

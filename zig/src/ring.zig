@@ -213,7 +213,7 @@ pub const Ring = struct {
                 return true;
             }
             // Another ring may hold this one, which it polls, say: then its own end cancels nothing.
-            if (!r.lost) {
+            if (!r.lost and !r.isMisled()) {
                 r.cancelAll();
                 _ = r.enterOnce(r.pending(), 0, &.{});
             }
@@ -234,6 +234,11 @@ pub const Ring = struct {
         sys.close(r.gone);
         r.gone = -1;
         return true;
+    }
+
+    /// Whether to enter it would be to enter another, by a descriptor that is not ours any more.
+    fn isMisled(r: *Ring) bool {
+        return r.enters.enter_flags == 0 and r.isStolen();
     }
 
     // Hot path
@@ -345,7 +350,7 @@ pub const Ring = struct {
                 } else {
                     // A short submit skips the wait, and the rest must go once more. No progress: leave it to the caller.
                     if (still > 0 and rc > 0) continue;
-                    if (still > 0 and r.enters.enter_flags == 0 and r.isStolen()) {
+                    if (still > 0 and r.isMisled()) {
                         ctl[Control.err] = sys.EBADF;
                         return;
                     }
@@ -446,7 +451,7 @@ pub const Ring = struct {
         if (r.gone >= 0) return true;
         if (r.lost) return r.in_flight == 0;
         r.dropUnsubmitted();
-        if (r.enters.enter_flags == 0 and r.isStolen()) {
+        if (r.isMisled()) {
             cq.discard(r);
             return r.in_flight == 0;
         }
