@@ -5,7 +5,7 @@
  * @module
  */
 
-import { IORING_CQE_F, MSG } from "../abi/constants.ts";
+import { FUTEX2, IORING_CQE_F, MSG } from "../abi/constants.ts";
 import { type Bytes, refuseBytes } from "../memory/address.ts";
 
 /** A file descriptor: an integer below 2^31. Negative ones are the kernel's to refuse, or mean something to it. */
@@ -39,6 +39,11 @@ export function refuseLayout(cqeFlags: number): void {
   if ((cqeFlags & LAYOUT) !== 0) {
     throw new TypeError("cqeFlags must not have IORING_CQE_F.SKIP or 32: the other ring would misread what follows");
   }
+}
+
+/** Bytes of a futex: with NUMA the word behind it names the node, and the kernel may write there. */
+export function futexSize(flags: number): number {
+  return (flags & FUTEX2.NUMA) !== 0 ? 8 : 4;
 }
 
 /** MSG flags of a send that lets go of its bytes as it completes: with ZEROCOPY the network has them for longer. */

@@ -21,6 +21,7 @@ import type { LimitTimer } from "./limit_timer.ts";
 import type { RingOptions } from "./options.ts";
 import { openCore } from "./open_core.ts";
 import { Signals } from "./signals.ts";
+import { callBack, throwLater } from "./throw_later.ts";
 import { callsBack, type Extra, LINKS, NO_FD, type Settle, TAG } from "./pending.ts";
 
 /** Hears a completion that belongs to no operation. It must not throw. */
@@ -689,13 +690,9 @@ export class Engine {
 
   /** @returns −errno, where it can't be started */
   #startWaker(): number {
-    const rc = this.core.native.startWaker(this.core.handle, () => {
-      try {
-        this.#wake();
-      } catch (error) {
-        throwLater(error); // through Deno's Node-API it would end that for the whole thread
-      }
-    });
+    const wake = () => this.#wake();
+    // What is thrown through Deno's Node-API ends that for the whole thread.
+    const rc = this.core.native.startWaker(this.core.handle, () => callBack(wake));
     if (rc < 0) return rc;
     this.#wakerStarted = true;
     this.#keptAlive = true; // a threadsafe function is born with a reference
@@ -1269,15 +1266,6 @@ function isLost({ whole, region }: Home): boolean {
   return whole.length === 0 && region === null;
 }
 
-/** What one callback throws must not keep others from being called, nor the next turn from its coming. */
-function callBack(callback: () => void): void {
-  try {
-    callback();
-  } catch (error) {
-    throwLater(error);
-  }
-}
-
 /** What a callback throws must not end the walk through the completions: the rest would be lost. */
 function tellMore(extra: Extra, res: number, flags: number): void {
   try {
@@ -1294,13 +1282,6 @@ function lastOf(extra: Extra, res: number, flags: number): number {
     throwLater(error);
     return res;
   }
-}
-
-/** As an uncaught exception of its own. */
-function throwLater(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }
 
 /** Ops that serve others: nobody means them who means all operations. */

@@ -8,7 +8,7 @@ import { FUTEX2 } from "../abi/constants.ts";
 import { prepFutexWait, prepFutexWaitv, prepFutexWake } from "../abi/encode.ts";
 import { addressOf, type Home, homeOf } from "../memory/address.ts";
 import { giveScratch, takeScratch } from "../memory/scratch.ts";
-import { checkInteger, checkU32, shown } from "./arguments.ts";
+import { checkInteger, checkU32, futexSize, shown } from "./arguments.ts";
 import type { OpOptions } from "./base.ts";
 import { XattrOps } from "./ops_xattr.ts";
 
@@ -176,8 +176,7 @@ function wordAt(
   }
   const { length } = memory;
   if (length === 0) throw new RangeError(`${prefix}memory has length 0: give it at least one element, not detached`);
-  // With NUMA the word behind it names the node, and the kernel may write there.
-  const needed = (flags & FUTEX2.NUMA) !== 0 ? 2 : 1;
+  const needed = futexSize(flags) / 4;
   checkInteger(index, `${prefix}index`, 0, length - needed);
   const home = homeOf(memory.buffer, `${prefix}memory`);
   if (home.region === null && !isShared(memory.buffer)) {

@@ -8,13 +8,22 @@
  */
 
 import { architecture } from "../../ffi/host.ts";
-import { FUTEX2 } from "../abi/posix.ts";
 import { addressOf, type Bytes, type Home, homeOf } from "../memory/address.ts";
 import { IOVEC_SIZE, MAX_IOVECS, MSGHDR_SIZE, readMsghdr, writeIovec, writeMsghdr } from "../memory/msghdr.ts";
 import { giveScratch, type Path, type Scratch, scratchPath, takeScratch } from "../memory/scratch.ts";
-import { checkFlags, checkInteger, checkMilliseconds, checkOffset, checkU32, lengthOf, shown } from "./arguments.ts";
+import {
+  checkFlags,
+  checkInteger,
+  checkMilliseconds,
+  checkOffset,
+  checkU32,
+  futexSize,
+  lengthOf,
+  shown,
+} from "./arguments.ts";
 import { writeTimespec } from "./base.ts";
 import type { OpenHow } from "./ops_files.ts";
+import { callBack } from "./throw_later.ts";
 
 /**
  * Memory for an operation: bytes, which are kept until its final completion; or an address, which is the caller's to
@@ -321,15 +330,11 @@ export function msghdrFor(msg: RawMsghdr | Memory, received = false): Placed {
 /** Into an object that can't be changed, nothing is written. What a setter throws is uncaught: no completion is lost. */
 function readBack(msg: RawMsghdr, view: DataView): void {
   const { nameLength, controlLength, flags } = readMsghdr(view, 0);
-  try {
+  callBack(() => {
     Reflect.set(msg, "namelen", nameLength);
     Reflect.set(msg, "controllen", controlLength);
     Reflect.set(msg, "flags", flags);
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
+  });
 }
 
 /** Without bytes, a length alone says how much of a provided buffer is to be left for them. */
@@ -338,11 +343,6 @@ function lengthWithin(length: number | undefined, bytes: Bytes | undefined, name
   if (length === undefined) return bytes === undefined ? 0 : available;
   checkInteger(length, `${name}len`, 0, available);
   return length;
-}
-
-/** Bytes of a futex: with NUMA the word behind it names the node, and the kernel may write there. */
-export function futexSize(flags: number): number {
-  return (flags & FUTEX2.NUMA) !== 0 ? 8 : 4;
 }
 
 /** An array of struct futex_waitv. */

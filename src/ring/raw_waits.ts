@@ -6,14 +6,13 @@
 
 import { IORING_ASYNC_CANCEL, IORING_OP } from "../abi/constants.ts";
 import * as encode from "../abi/encode.ts";
-import { checkFd, checkFlags, checkInteger, checkU32 } from "./arguments.ts";
+import { checkFd, checkFlags, checkInteger, checkU32, futexSize } from "./arguments.ts";
 import {
   addressIn,
   check64,
   checkUserData,
   EPOLL_EVENT_SIZE,
   futexesFor,
-  futexSize,
   homeFor,
   isAddress,
   type Memory,

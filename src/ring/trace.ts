@@ -14,6 +14,7 @@ import { shown } from "./arguments.ts";
 import { Core } from "./core.ts";
 import { FaultyCore } from "./faulty_core.ts";
 import type { RingOptions } from "./options.ts";
+import { throwLater } from "./throw_later.ts";
 
 /** What the ring knows of an operation that its SQE does not say. */
 export interface TraceContext extends ExplainContext {
@@ -182,9 +183,7 @@ function traced(
         write(`uring ${this.#name}: ${line}`);
       } catch (error) {
         // Whoever submits, or waits, is not to blame.
-        queueMicrotask(() => {
-          throw error;
-        });
+        throwLater(error);
       } finally {
         this.#telling = false;
       }
